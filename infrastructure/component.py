@@ -1,0 +1,117 @@
+"""The base of everything that is opened, checked and closed."""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Any, Self
+
+from infrastructure.errors import ConfigurationError, InfrastructureError, classify
+from infrastructure.health import Health, Status
+from infrastructure.resilience import SingleFlight, deadline
+
+
+class Component(ABC):
+    """Something with a life: constructed without I/O, opened on first use, closed once.
+
+    A component belongs to the event loop that opened it. In another loop, once the first is no
+    longer running, it opens anew; while the first still runs, using it elsewhere is an error.
+    `disconnect()` may be called twice; `connect()` after it opens again.
+
+    Attributes:
+        settings: The validated block; `connect_timeout_seconds` bounds opening and checking.
+        name: The provider path used in errors, such as `cache.default`.
+    """
+
+    def __init__(self, settings: Any, *, name: str = "") -> None:
+        self.settings = settings
+        self.name = name or str(settings.kind)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening: SingleFlight[None] = SingleFlight()
+        self._health = Health(Status.UNKNOWN, detail="not checked yet")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+
+    async def connect(self) -> None:
+        """Open if needed; concurrent callers share one attempt.
+
+        Raises:
+            InfrastructureError: It could not be opened within `connect_timeout_seconds`.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        self._refuse_second_loop(loop)
+        await self._opening.do("open", self._open_once)
+
+    async def disconnect(self) -> None:
+        """Close; harmless when never opened or closed already."""
+        loop, self._loop = self._loop, None
+        if loop is not None and loop is asyncio.get_running_loop():
+            async with deadline(self.settings.connect_timeout_seconds, self.name):
+                await self._close()
+        self._health = Health(Status.UNKNOWN, detail="closed")
+
+    def is_healthy(self) -> bool:
+        """What the last check said; False before the first."""
+        return self._health.is_up
+
+    async def health_check(self) -> Health:
+        """Open if needed and try one real operation, within `connect_timeout_seconds`."""
+        started = time.perf_counter()
+        try:
+            await self.connect()
+            async with deadline(self.settings.connect_timeout_seconds, self.name):
+                detail = await self._ping()
+            self._health = Health(Status.UP, time.perf_counter() - started, detail)
+        except InfrastructureError as error:
+            text = f"{classify(error)}: {error}"
+            self._health = Health(Status.DOWN, time.perf_counter() - started, text)
+        return self._health
+
+    async def _open_once(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        async with deadline(self.settings.connect_timeout_seconds, self.name):
+            await self._open()
+        self._loop = loop
+        self._health = Health(Status.UP, detail="connected")
+
+    def _refuse_second_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is not None and self._loop.is_running() and self._loop is not loop:
+            raise ConfigurationError(
+                "used from two running event loops at once",
+                where=self.name,
+                hint="Give each thread its own container.",
+            )
+
+    @abstractmethod
+    async def _open(self) -> None:
+        """Create the client for the running loop; called once per opening, bounded by us."""
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """Release what `_open` created."""
+
+    @abstractmethod
+    async def _ping(self) -> str:
+        """Try one real operation; say in one line what answered.
+
+        Raises:
+            InfrastructureError: No answer, or a refusal.
+        """
+

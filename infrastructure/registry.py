@@ -1,0 +1,120 @@
+"""The one registry: kinds by name, each in its own file, imported when first asked for."""
+
+import importlib
+import importlib.metadata
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+
+from infrastructure.errors import MissingExtraError, UnknownKindError
+
+#: Where each part keeps its registry, imported when the part is first asked for.
+PARTS = {
+    "cache": "infrastructure.cache.base:CacheRegistry",
+    "db": "infrastructure.connections.base:DatabaseRegistry",
+    "embeddings": "infrastructure.embeddings.base:EmbedderRegistry",
+    "llm": "infrastructure.llm.base:LLMRegistry",
+    "vector": "infrastructure.connections.vector.base:VectorRegistry",
+}
+
+
+class Backend(Protocol):
+    """What a registered class must have: the model its YAML block is validated with."""
+
+    Settings: ClassVar[type[Any]]
+
+
+PortT = TypeVar("PortT")
+ImplT = TypeVar("ImplT")
+
+
+class Registry(Generic[PortT]):
+    """The kinds of one part.
+
+    A built-in kind lives in `<package>.<kind>` and is imported by its first `resolve`; the
+    decorator in that file registers the class. Another distribution adds a kind through the
+    entry point group `switchgear.<part>`, a running program through `register`.
+    """
+
+    def __init__(self, part: str, *, port: type, package: str, kinds: Iterable[str]) -> None:
+        self.part = part
+        self._port = port
+        self._package = package
+        self._builtin = frozenset(str(kind) for kind in kinds)
+        self._classes: dict[str, type[PortT]] = {}
+
+    def register(self, kind: str) -> Callable[[type[ImplT]], type[ImplT]]:
+        """Serve `kind` with the decorated class.
+
+        Raises:
+            TypeError: The class does not derive from the port, names no `Settings`, or the kind
+                is taken by another class.
+        """
+
+        def add(cls: type[ImplT]) -> type[ImplT]:
+            if not issubclass(cls, self._port):
+                msg = f"{cls.__qualname__} does not derive from {self._port.__qualname__}"
+                raise TypeError(msg)
+            if not hasattr(cls, "Settings"):
+                msg = f"{cls.__qualname__} names no Settings model for its YAML block"
+                raise TypeError(msg)
+            taken = self._classes.get(str(kind))
+            if taken is not None and taken.__qualname__ != cls.__qualname__:
+                msg = f"{self.part} kind '{kind}' is already served by {taken.__qualname__}"
+                raise TypeError(msg)
+            self._classes[str(kind)] = cast("type[PortT]", cls)
+            return cls
+
+        return add
+
+    def unregister(self, kind: str) -> None:
+        """Forget a kind added with `register`; a built-in one is imported anew when asked for."""
+        self._classes.pop(str(kind), None)
+
+    def kinds(self) -> tuple[str, ...]:
+        """Every kind that can be resolved now, sorted."""
+        return tuple(sorted({*self._builtin, *self._classes, *self._entry_points()}))
+
+    def resolve(self, kind: str) -> type[PortT]:
+        """The class that serves `kind`.
+
+        Raises:
+            UnknownKindError: No backend answers to that word.
+            MissingExtraError: The backend's vendor package is not installed.
+        """
+        kind = str(kind)
+        if kind not in self._classes:
+            self._import(kind)
+        return self._classes[kind]
+
+    def create(self, settings: Any, /, **dependencies: Any) -> PortT:
+        """Construct the backend that `settings.kind` names; no I/O happens."""
+        factory = cast("Callable[..., PortT]", self.resolve(settings.kind))
+        return factory(settings, **dependencies)
+
+    def _import(self, kind: str) -> None:
+        try:
+            if kind in self._builtin:
+                importlib.import_module(f"{self._package}.{kind}")
+            elif (entry := self._entry_points().get(kind)) is not None:
+                self.register(kind)(entry.load())
+            else:
+                raise UnknownKindError(kind, self.kinds())
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing == "infrastructure":
+                raise
+            raise MissingExtraError(kind, missing) from error
+
+    def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
+        group = importlib.metadata.entry_points(group=f"switchgear.{self.part}")
+        return {entry.name: entry for entry in group}
+
+
+def registry_of(part: str) -> Registry[Any]:
+    """The registry of a part that has kinds.
+
+    Raises:
+        KeyError: The part has no kinds.
+    """
+    module, _, name = PARTS[part].partition(":")
+    return cast("Registry[Any]", getattr(importlib.import_module(module), name))
