@@ -1,0 +1,1 @@
+"""The container framework: plans nothing, knows no part, imports only dependency-injector."""

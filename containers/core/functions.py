@@ -1,0 +1,26 @@
+"""The containers' methods as functions, for a container whose providers have taken their names."""
+
+from typing import Any
+
+from dependency_injector import containers as di
+
+from containers.core.container import Methods
+
+scope = Methods.scope
+aget = Methods.aget
+start = Methods.start
+stop = Methods.stop
+health = Methods.health
+wire = Methods.wire
+unwire = Methods.unwire
+
+
+def override(container: Any, mapping: Any = None, /, **names: Any) -> Any:
+    """Replace providers of a container until the `with` block ends.
+
+    With a container class alone it is dependency-injector's decorator, which overrides that class
+    by the decorated one.
+    """
+    if isinstance(container, type) and mapping is None and not names:
+        return di.override(container)
+    return Methods.override(container, mapping, **names)

@@ -1,0 +1,110 @@
+"""Walking the providers of a container: paths, dependencies, dependants."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dependency_injector import providers as di
+
+from containers.core.groups import Group
+from containers.core.targets import Target, target_of
+
+Provider = di.Provider
+
+
+def walk(container: Any, prefix: str = "") -> Iterator[tuple[str, Provider[Any]]]:
+    """Every provider of a container and of the containers in it, with its dotted path."""
+    for name, provider in tuple(container.providers.items()):
+        if isinstance(provider, di.Self):
+            continue
+        path = f"{prefix}{name}"
+        yield path, provider
+        if isinstance(provider, (di.Container, Group)):
+            yield from walk(provider, f"{path}.")
+
+
+def paths(container: Any) -> dict[Provider[Any], str]:
+    """The dotted path of every provider; the first one found where a provider has several."""
+    found: dict[Provider[Any], str] = {}
+    for path, provider in walk(container):
+        found.setdefault(provider, path)
+    return found
+
+
+def dependencies(provider: Provider[Any]) -> tuple[Provider[Any], ...]:
+    """The providers this one calls to make its object; not those it only hands on."""
+    return tuple(other for other in provider.related if not isinstance(other, di.Delegate))
+
+
+def reaching(
+    container: Any,
+    replaced: Mapping[Provider[Any], Provider[Any]],
+    standing: Mapping[Provider[Any], Provider[Any]],
+) -> frozenset[Provider[Any]]:
+    """The providers of `container` that come to depend on a replaced one.
+
+    Args:
+        container: The container whose providers are asked about.
+        replaced: What the new layer replaces.
+        standing: What outer layers replace already; those are followed instead.
+    """
+    known: dict[Provider[Any], bool] = {}
+
+    def reaches(provider: Provider[Any]) -> bool:
+        if provider not in known:
+            known[provider] = False
+            stand_in = standing.get(provider)
+            followed = (stand_in,) if stand_in is not None else dependencies(provider)
+            known[provider] = any(other in replaced or reaches(other) for other in followed)
+        return known[provider]
+
+    everything = {provider for _, provider in walk(container)}
+    everything.update(container.traverse())
+    return frozenset(provider for provider in everything if reaches(provider))
+
+
+def is_async(provider: Provider[Any]) -> bool:
+    """Whether an object of this provider must be awaited, told from the declared graph alone."""
+    return _is_async(provider, set())
+
+
+def _is_async(provider: Provider[Any], seen: set[Provider[Any]]) -> bool:
+    if provider in seen or isinstance(provider, (di.Delegate, di.Container, Group)):
+        return False
+    seen.add(provider)
+    target = getattr(provider, "provides", None) if _has_target(provider) else None
+    if (
+        target is not None
+        and not isinstance(target, Provider)
+        and _makes_awaitable(provider, target)
+    ):
+        return True
+    return any(_is_async(other, seen) for other in declared(provider))
+
+
+def declared(provider: Provider[Any]) -> Iterator[Provider[Any]]:
+    """The dependencies as written, without what overrides them at the moment."""
+    overriding = set(provider.overridden)
+    return (other for other in dependencies(provider) if other not in overriding)
+
+
+def _has_target(provider: Provider[Any]) -> bool:
+    return isinstance(provider, (di.Factory, di.BaseSingleton, di.Callable, di.BaseResource))
+
+
+def _makes_awaitable(provider: Provider[Any], target: Any) -> bool:
+    """A factory of generators or contexts hands them out as they are; only scopes enter them."""
+    kind = target_of(target)
+    if isinstance(provider, di.BaseResource) or getattr(provider, "enters_contexts", False):
+        return kind.is_async
+    return kind is Target.COROUTINE
+
+
+def members(container: Any) -> frozenset[Provider[Any]]:
+    """Every provider of the container, reachable ones included; counted anew when it grew."""
+    size = sum(1 for _ in walk(container))
+    known = container.__dict__.get("_members")
+    if known is None or known[0] != size:
+        known = (size, frozenset(container.traverse()))
+        container.__dict__["_members"] = known
+    found: frozenset[Provider[Any]] = known[1]
+    return found

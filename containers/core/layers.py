@@ -1,0 +1,67 @@
+"""Override layers: what replaces what, for the whole process or for one task.
+
+A layer knows the providers it replaces and every provider that depends on one of them. An object
+built while a layer is active and touched by it is kept in the layer and goes with it; what was
+built before is not touched, and comes back by identity when the layer goes.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from threading import Lock
+from typing import Any
+
+from dependency_injector.providers import Provider
+
+_lock = Lock()
+_shared: tuple["Layer", ...] = ()
+_isolated: ContextVar[tuple["Layer", ...]] = ContextVar("isolated_layers", default=())
+
+
+class Layer:
+    """One override: replacements, the providers they touch, and what is built meanwhile."""
+
+    def __init__(
+        self, replacements: Mapping[Provider[Any], Provider[Any]], touched: Iterable[Provider[Any]]
+    ) -> None:
+        self.replacements = dict(replacements)
+        self.touched = frozenset(touched)
+        self.cells: dict[Any, Any] = {}
+
+
+def active() -> tuple[Layer, ...]:
+    """The layers seen from here, the innermost last: those of the process, then of the task."""
+    return _shared + _isolated.get()
+
+
+def push(layer: Layer, *, isolated: bool) -> None:
+    """Put a layer on top, for this task and its children or for the whole process."""
+    global _shared  # noqa: PLW0603 - the one place that owns the stack
+    if isolated:
+        _isolated.set((*_isolated.get(), layer))
+        return
+    with _lock:
+        _shared = (*_shared, layer)
+
+
+def remove(layer: Layer) -> None:
+    """Take a layer away, wherever in the stack it is; harmless when it is gone."""
+    global _shared  # noqa: PLW0603 - the one place that owns the stack
+    with _lock:
+        _shared = tuple(other for other in _shared if other is not layer)
+    _isolated.set(tuple(other for other in _isolated.get() if other is not layer))
+
+
+def replacement_of(provider: Provider[Any]) -> Provider[Any] | None:
+    """What stands in for the provider here, or None."""
+    for layer in reversed(active()):
+        if provider in layer.replacements:
+            return layer.replacements[provider]
+    return None
+
+
+def touching(provider: Provider[Any]) -> tuple[Layer, ...]:
+    """The active layers that replace something the provider depends on.
+
+    An object is kept under this combination: it is right for it and for no other.
+    """
+    return tuple(layer for layer in active() if provider in layer.touched)

@@ -1,0 +1,144 @@
+"""Finding injection markers in a signature, and the provider each one means."""
+
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+from dependency_injector import providers as di
+from dependency_injector.wiring import Closing, Provide, ProvidersMap
+from dependency_injector.wiring import Provider as ProviderMarker
+
+from containers.errors import WiringError
+
+#: The stubs call them instances of a protocol; they are classes.
+_PROVIDE, _PROVIDER, _CLOSING = cast("tuple[type, type, type]", (Provide, ProviderMarker, Closing))
+_MARKERS = (_PROVIDE, _PROVIDER, _CLOSING)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """One injected parameter.
+
+    Attributes:
+        name: The parameter.
+        position: Where it stands among the positional ones; -1 for a keyword-only one.
+        marker: dependency-injector's marker, with `Closing` taken off.
+        closes: Whether what is injected ends with the call.
+    """
+
+    name: str
+    position: int
+    marker: Any
+    closes: bool
+
+    @property
+    def wants_provider(self) -> bool:
+        """Whether the provider itself is injected."""
+        return isinstance(self.marker, _PROVIDER)
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """File and line of a function's definition."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
+
+
+def marked(function: Callable[..., Any], frame_locals: Mapping[str, Any]) -> tuple[Marked, ...]:
+    """The injected parameters, marked by default or by `Annotated`, postponed annotations too.
+
+    Args:
+        function: What is decorated.
+        frame_locals: Names of the decorating frame, for annotations that mention local classes.
+
+    Raises:
+        WiringError: An annotation mentions a marker and cannot be evaluated.
+    """
+    return tuple(_marked(function, frame_locals))
+
+
+def _marked(function: Callable[..., Any], frame_locals: Mapping[str, Any]) -> Iterator[Marked]:
+    parameters = inspect.signature(function).parameters.values()
+    for position, parameter in enumerate(parameters):
+        annotation = _evaluated(function, parameter, frame_locals)
+        metadata = annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
+        for candidate in (parameter.default, *metadata):
+            marker = _marker_in(candidate)
+            if marker is not None:
+                keyword_only = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+                closes = isinstance(marker, _CLOSING)
+                inner = _unwrapped(marker) if closes else marker
+                yield Marked(parameter.name, -1 if keyword_only else position, inner, closes)
+                break
+
+
+def _unwrapped(closing: Any) -> Any:
+    inner = closing.provider
+    return inner if isinstance(inner, _MARKERS) else _PROVIDE(inner)
+
+
+def _marker_in(candidate: Any) -> Any:
+    """The marker itself, or the one inside `Depends(...)` of a web framework."""
+    if isinstance(candidate, _MARKERS):
+        return candidate
+    if candidate is inspect.Parameter.empty or isinstance(candidate, type):
+        return None
+    inner = getattr(candidate, "dependency", None)
+    return inner if isinstance(inner, _MARKERS) else None
+
+
+def _evaluated(
+    function: Callable[..., Any], parameter: inspect.Parameter, frame_locals: Mapping[str, Any]
+) -> Any:
+    annotation = parameter.annotation
+    if not isinstance(annotation, str):
+        return annotation
+    module = sys.modules.get(function.__module__)
+    try:
+        return eval(annotation, dict(vars(module)) if module else {}, dict(frame_locals))  # noqa: S307 - the program's own annotation
+    except Exception as error:
+        if any(marker.__name__ in annotation for marker in _MARKERS):
+            raise WiringError(
+                f"the annotation of '{parameter.name}' cannot be evaluated: {error}",
+                where=place_of(function),
+                hint="Import what it mentions at the top of the module.",
+            ) from error
+        return annotation
+
+
+class Resolver:
+    """What the markers of any function mean in one container."""
+
+    def __init__(self, container: Any) -> None:
+        self.container = container
+        self._map = ProvidersMap(container)
+
+    def resolve(self, marker: Any) -> di.Provider[Any] | None:
+        """The container's provider for a marker, or None when it has none."""
+        wanted = marker.provider
+        if not isinstance(wanted, str):
+            return self._map.resolve_provider(wanted, marker.modifier)
+        provider = self._by_name(wanted)
+        if provider is not None and marker.modifier is not None:
+            modified: di.Provider[Any] = marker.modifier.modify(provider, providers_map=self._map)
+            return modified
+        return provider
+
+    def knows_class_of(self, marker: Any) -> bool:
+        """Whether the marker names one of this container's declared providers, or a name."""
+        return isinstance(marker.provider, str) or self.resolve(marker) is not None
+
+    def _by_name(self, name: str) -> di.Provider[Any] | None:
+        if name == ProvidersMap.CONTAINER_STRING_ID:
+            return self.container.__self__  # type: ignore[no-any-return]  # dependency-injector's own
+        found: Any = self.container
+        for segment in name.split("."):
+            if isinstance(found, (di.Configuration, di.ConfigurationOption)):
+                found = getattr(found, segment)
+            elif segment in getattr(found, "providers", {}):
+                found = found.providers[segment]
+            else:
+                return None
+        return found  # type: ignore[no-any-return]  # a provider after the first segment

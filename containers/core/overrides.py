@@ -1,0 +1,125 @@
+"""Overriding by name or provider, checked, and undone without a trace."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from dependency_injector import containers
+from dependency_injector import providers as di
+
+from containers.core import graph, layers, ports
+from containers.core.providers import Layered, Object
+from containers.core.scopes import find
+from containers.errors import OverrideTypeError
+
+
+class Override:
+    """An active override; ends with its `with` block or with `undo()`, whichever comes first."""
+
+    def __init__(
+        self, container: Any, replacements: Mapping[di.Provider[Any], Any], *, isolated: bool
+    ) -> None:
+        made = {
+            provider: value if isinstance(value, di.Provider) else Object(value)
+            for provider, value in replacements.items()
+        }
+        standing: dict[di.Provider[Any], di.Provider[Any]] = {}
+        for layer in layers.active():
+            standing.update(layer.replacements)
+        ours: dict[di.Provider[Any], di.Provider[Any]] = {
+            provider: value for provider, value in made.items() if isinstance(provider, Layered)
+        }
+        self._foreign = {
+            provider: value for provider, value in made.items() if provider not in ours
+        }
+        if isolated and self._foreign:
+            raise OverrideTypeError(
+                f"cannot isolate {', '.join(map(str, self._foreign))}",
+                where="containers",
+                hint="Declare it with `containers.providers`, or leave out isolated=True.",
+            )
+        touched = graph.reaching(container, made, standing)
+        self._layer = layers.Layer(ours, touched)
+        self._foreign |= _fresh_copies(touched)
+        layers.push(self._layer, isolated=isolated)
+        for provider, value in self._foreign.items():
+            provider.override(value)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.undo()
+
+    def undo(self) -> None:
+        """End the override; objects built before it come back, those built under it go."""
+        layers.remove(self._layer)
+        while self._foreign:
+            provider, value = self._foreign.popitem()
+            _withdraw(provider, value)
+
+
+class ContainerOverride(Override):
+    """dependency-injector's override by a whole container, with the same way out."""
+
+    def __init__(self, container: Any, overriding: Any) -> None:
+        self._container = container
+        self._overriding = overriding
+        containers.DynamicContainer.override(container, overriding)
+
+    def undo(self) -> None:
+        """Take the overriding container away, wherever it stands among others."""
+        container, overriding = self._container, self._overriding
+        if overriding not in container.overridden:
+            return
+        container.overridden = tuple(one for one in container.overridden if one is not overriding)
+        for name, value in overriding.providers.items():
+            if name in container.providers and value in container.providers[name].overridden:
+                _withdraw(container.providers[name], value)
+
+
+def replacements_for(
+    container: Any, mapping: Mapping[Any, Any] | None, names: Mapping[str, Any]
+) -> dict[di.Provider[Any], Any]:
+    """Providers to replace, by what stands in for them.
+
+    A keyword naming a part means its `default`.
+
+    Raises:
+        UnknownProviderError: A name the container does not have; lists those it has.
+        OverrideTypeError: A stand-in that lacks methods of the port.
+    """
+    found = {find(container, key): value for key, value in (mapping or {}).items()}
+    for name, value in names.items():
+        provider = find(container, name)
+        if isinstance(provider, di.Container):
+            provider = find(container, f"{name}.default")
+        found[provider] = value
+    known = graph.paths(container)
+    for provider, value in found.items():
+        ports.check(known.get(provider, str(provider)), provider, value)
+    return found
+
+
+def _fresh_copies(touched: frozenset[di.Provider[Any]]) -> dict[di.Provider[Any], Any]:
+    """Stand-ins for plain singletons that depend on something replaced: built anew, then gone."""
+    copies: dict[di.Provider[Any], Any] = {}
+    for provider in touched:
+        if isinstance(provider, di.BaseSingleton) and not isinstance(provider, Layered):
+            copy = type(provider)(provider.provides, *provider.args, **provider.kwargs)
+            copy.set_attributes(**provider.attributes)
+            copies[provider] = copy
+    return copies
+
+
+def _withdraw(provider: di.Provider[Any], value: di.Provider[Any]) -> None:
+    """Take one overriding away, wherever it stands among the provider's others."""
+    others = [other for other in provider.overridden if other is not value]
+    provider.reset_override()
+    for other in others:
+        provider.override(other)

@@ -1,0 +1,59 @@
+"""What the container of every part has: its settings, a default, and named instances."""
+
+from collections.abc import Callable
+from typing import Any
+
+from containers import providers
+from containers.core.container import DeclarativeContainer
+from infrastructure.config import Settings
+from infrastructure.config.models.base import Block, Part
+from infrastructure.errors import ConfigurationError
+from infrastructure.registry import registry_of
+
+
+class PartContainer(DeclarativeContainer):
+    """One part; `instances` is filled from the settings when the root container is made."""
+
+    instances = providers.Group()
+
+
+def component(part: str, port: type, make: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """A function from (settings provider, path) to the managed provider of that block.
+
+    Args:
+        part: The part, such as `vector`.
+        port: What dependants expect; overriding values are held to it.
+        make: Builds the object from (settings, part, path); by default the registered backend.
+    """
+
+    def managed(settings: Any, path: str) -> providers.Managed[Any]:
+        provider: providers.Managed[Any] = providers.Managed(
+            make or create, settings, part=part, path=path
+        )
+        provider.port = port
+        return provider
+
+    return managed
+
+
+def create(settings: Settings, part: str, path: str) -> Any:
+    """The backend of the block at `<part>.<path>`; no I/O."""
+    return registry_of(part).create(block_at(settings, part, path), name=f"{part}.{path}")
+
+
+def block_at(settings: Settings, part: str, path: str) -> Block:
+    """The block of the settings at `<part>.<path>`.
+
+    Raises:
+        ConfigurationError: The active profile has no such instance.
+    """
+    configured: Part[Any] = getattr(settings, part)
+    blocks = configured.blocks()
+    if path not in blocks:
+        raise ConfigurationError(
+            f"not configured in profile {', '.join(settings.profiles)}",
+            where=f"{part}.{path}",
+            hint=f"Configured: {', '.join(sorted(blocks))}.",
+        )
+    found: Block = blocks[path]
+    return found
