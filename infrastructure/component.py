@@ -60,10 +60,10 @@ class Component(ABC):
     async def disconnect(self) -> None:
         """Close; harmless when never opened or closed already."""
         loop, self._loop = self._loop, None
+        self._health = Health(Status.UNKNOWN, detail="closed")
         if loop is not None and loop is asyncio.get_running_loop():
             async with deadline(self.settings.connect_timeout_seconds, self.name):
                 await self._close()
-        self._health = Health(Status.UNKNOWN, detail="closed")
 
     def is_healthy(self) -> bool:
         """What the last check said; False before the first."""
@@ -73,8 +73,8 @@ class Component(ABC):
         """Open if needed and try one real operation, within `connect_timeout_seconds`."""
         started = time.perf_counter()
         try:
-            await self.connect()
             async with deadline(self.settings.connect_timeout_seconds, self.name):
+                await self.connect()
                 detail = await self._ping()
             self._health = Health(Status.UP, time.perf_counter() - started, detail)
         except InfrastructureError as error:
@@ -114,4 +114,3 @@ class Component(ABC):
         Raises:
             InfrastructureError: No answer, or a refusal.
         """
-

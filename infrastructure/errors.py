@@ -18,10 +18,9 @@ InfrastructureError
 """
 
 import asyncio
-import difflib
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Category(StrEnum):
@@ -57,6 +56,10 @@ class InfrastructureError(Exception):
         self.what = what
         self.where = where
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive a copy and the way to another process, whatever a subclass asks for."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
@@ -176,7 +179,17 @@ def classify(error: BaseException) -> Category:
     return Category.UNKNOWN
 
 
+def _rebuilt(
+    kind: type[InfrastructureError], args: tuple[Any, ...], state: dict[str, Any]
+) -> InfrastructureError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Say `Did you mean 'x'? ` with a trailing space, or nothing when nothing is close."""
+    import difflib  # only errors need it
+
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"Did you mean '{close[0]}'? " if close else ""

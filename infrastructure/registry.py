@@ -5,7 +5,7 @@ import importlib.metadata
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
-from infrastructure.errors import MissingExtraError, UnknownKindError
+from infrastructure.errors import ConfigurationError, MissingExtraError, UnknownKindError
 
 #: Where each part keeps its registry, imported when the part is first asked for.
 PARTS = {
@@ -41,6 +41,7 @@ class Registry(Generic[PortT]):
         self._package = package
         self._builtin = frozenset(str(kind) for kind in kinds)
         self._classes: dict[str, type[PortT]] = {}
+        self._own: dict[str, type[PortT]] = {}
 
     def register(self, kind: str) -> Callable[[type[ImplT]], type[ImplT]]:
         """Serve `kind` with the decorated class.
@@ -58,16 +59,18 @@ class Registry(Generic[PortT]):
                 msg = f"{cls.__qualname__} names no Settings model for its YAML block"
                 raise TypeError(msg)
             taken = self._classes.get(str(kind))
-            if taken is not None and taken.__qualname__ != cls.__qualname__:
-                msg = f"{self.part} kind '{kind}' is already served by {taken.__qualname__}"
+            if taken is not None and _origin(taken) != _origin(cls):
+                msg = f"{self.part} kind '{kind}' is already served by {'.'.join(_origin(taken))}"
                 raise TypeError(msg)
             self._classes[str(kind)] = cast("type[PortT]", cls)
+            if cls.__module__ == self._module(str(kind)):
+                self._own[str(kind)] = self._classes[str(kind)]
             return cls
 
         return add
 
     def unregister(self, kind: str) -> None:
-        """Forget a kind added with `register`; a built-in one is imported anew when asked for."""
+        """Forget the class of a kind; a built-in kind has its own again when next asked for."""
         self._classes.pop(str(kind), None)
 
     def kinds(self) -> tuple[str, ...]:
@@ -80,6 +83,7 @@ class Registry(Generic[PortT]):
         Raises:
             UnknownKindError: No backend answers to that word.
             MissingExtraError: The backend's vendor package is not installed.
+            ConfigurationError: A kind of another distribution cannot be imported.
         """
         kind = str(kind)
         if kind not in self._classes:
@@ -92,22 +96,49 @@ class Registry(Generic[PortT]):
         return factory(settings, **dependencies)
 
     def _import(self, kind: str) -> None:
+        if kind in self._builtin:
+            self._import_builtin(kind)
+        elif (entry := self._entry_points().get(kind)) is not None:
+            self.register(kind)(self._loaded(entry))
+        else:
+            raise UnknownKindError(kind, self.kinds(), where=self.part)
+
+    def _import_builtin(self, kind: str) -> None:
+        if kind in self._own:
+            self._classes[kind] = self._own[kind]
+            return
         try:
-            if kind in self._builtin:
-                importlib.import_module(f"{self._package}.{kind}")
-            elif (entry := self._entry_points().get(kind)) is not None:
-                self.register(kind)(entry.load())
-            else:
-                raise UnknownKindError(kind, self.kinds())
-        except ModuleNotFoundError as error:
+            importlib.import_module(self._module(kind))
+        except ImportError as error:
             missing = (error.name or "").partition(".")[0]
-            if missing == "infrastructure":
+            if missing in {"", "infrastructure"}:
                 raise
-            raise MissingExtraError(kind, missing) from error
+            raise MissingExtraError(kind, missing, where=self.part) from error
+        if kind not in self._classes:
+            msg = f"{self._module(kind)} registers no class for the {self.part} kind '{kind}'"
+            raise TypeError(msg)
+
+    def _module(self, kind: str) -> str:
+        return f"{self._package}.{kind}"
+
+    def _loaded(self, entry: importlib.metadata.EntryPoint) -> type[Any]:
+        try:
+            return cast("type[Any]", entry.load())
+        except ImportError as error:
+            raise ConfigurationError(
+                f"kind '{entry.name}' cannot be imported from {entry.value}: {error}",
+                where=self.part,
+                hint="Install what the distribution that brings this kind needs.",
+            ) from error
 
     def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
         group = importlib.metadata.entry_points(group=f"switchgear.{self.part}")
         return {entry.name: entry for entry in group}
+
+
+def _origin(cls: type) -> tuple[str, str]:
+    """Where a class was written: the same after its module was loaded again."""
+    return cls.__module__, cls.__qualname__
 
 
 def registry_of(part: str) -> Registry[Any]:

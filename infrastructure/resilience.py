@@ -45,9 +45,7 @@ class SingleFlight(Generic[T]):
         loop = asyncio.get_running_loop()
         flight = self._flights.get((loop, key))
         if flight is None:
-            flight = _Flight(loop.create_task(_await(call)))
-            self._flights[loop, key] = flight
-            flight.task.add_done_callback(lambda _: self._flights.pop((loop, key), None))
+            flight = self._start(loop, key, call)
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.task)
@@ -55,7 +53,25 @@ class SingleFlight(Generic[T]):
             flight.waiting -= 1
             if not flight.waiting and not flight.task.done():
                 flight.task.cancel()
-                self._flights.pop((loop, key), None)
+                self._forget(loop, key, flight)
+
+    def _start(
+        self, loop: asyncio.AbstractEventLoop, key: Hashable, call: Callable[[], Awaitable[T]]
+    ) -> "_Flight[T]":
+        flight = self._flights[loop, key] = _Flight(loop.create_task(_await(call)))
+
+        def landed(task: "asyncio.Task[T]") -> None:
+            self._forget(loop, key, flight)
+            if not task.cancelled():
+                task.exception()  # seen, even when every caller has left
+
+        flight.task.add_done_callback(landed)
+        return flight
+
+    def _forget(self, loop: asyncio.AbstractEventLoop, key: Hashable, flight: "_Flight[T]") -> None:
+        """Drop this flight, and no newer one of the same key."""
+        if self._flights.get((loop, key)) is flight:
+            del self._flights[loop, key]
 
 
 class _Flight(Generic[T]):

@@ -1,6 +1,6 @@
 """Walking the providers of a container: paths, dependencies, dependants."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from dependency_injector import providers as di
@@ -33,33 +33,6 @@ def paths(container: Any) -> dict[Provider[Any], str]:
 def dependencies(provider: Provider[Any]) -> tuple[Provider[Any], ...]:
     """The providers this one calls to make its object; not those it only hands on."""
     return tuple(other for other in provider.related if not isinstance(other, di.Delegate))
-
-
-def reaching(
-    container: Any,
-    replaced: Mapping[Provider[Any], Provider[Any]],
-    standing: Mapping[Provider[Any], Provider[Any]],
-) -> frozenset[Provider[Any]]:
-    """The providers of `container` that come to depend on a replaced one.
-
-    Args:
-        container: The container whose providers are asked about.
-        replaced: What the new layer replaces.
-        standing: What outer layers replace already; those are followed instead.
-    """
-    known: dict[Provider[Any], bool] = {}
-
-    def reaches(provider: Provider[Any]) -> bool:
-        if provider not in known:
-            known[provider] = False
-            stand_in = standing.get(provider)
-            followed = (stand_in,) if stand_in is not None else dependencies(provider)
-            known[provider] = any(other in replaced or reaches(other) for other in followed)
-        return known[provider]
-
-    everything = {provider for _, provider in walk(container)}
-    everything.update(container.traverse())
-    return frozenset(provider for provider in everything if reaches(provider))
 
 
 def is_async(provider: Provider[Any]) -> bool:

@@ -5,12 +5,14 @@ built while a layer is active and touched by it is kept in the layer and goes wi
 built before is not touched, and comes back by identity when the layer goes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from threading import Lock
 from typing import Any
 
 from dependency_injector.providers import Provider
+
+from containers.core.graph import dependencies
 
 _lock = Lock()
 _shared: tuple["Layer", ...] = ()
@@ -18,14 +20,33 @@ _isolated: ContextVar[tuple["Layer", ...]] = ContextVar("isolated_layers", defau
 
 
 class Layer:
-    """One override: replacements, the providers they touch, and what is built meanwhile."""
+    """One override: the replacements, which providers they touch, and what is built meanwhile.
+
+    Args (of the constructor):
+        replacements: Providers, and what stands in for each.
+        standing: What outer layers replace already; those stand-ins are followed instead.
+    """
 
     def __init__(
-        self, replacements: Mapping[Provider[Any], Provider[Any]], touched: Iterable[Provider[Any]]
+        self,
+        replacements: Mapping[Provider[Any], Provider[Any]],
+        standing: Mapping[Provider[Any], Provider[Any]],
     ) -> None:
         self.replacements = dict(replacements)
-        self.touched = frozenset(touched)
         self.cells: dict[Any, Any] = {}
+        self._standing = dict(standing)
+        self._touched: dict[Provider[Any], bool] = {}
+
+    def touches(self, provider: Provider[Any]) -> bool:
+        """Whether the provider, of whichever container, comes to depend on a replaced one."""
+        if provider not in self._touched:
+            self._touched[provider] = False
+            stand_in = self._standing.get(provider)
+            followed = dependencies(provider) if stand_in is None else (stand_in,)
+            self._touched[provider] = any(
+                other in self.replacements or self.touches(other) for other in followed
+            )
+        return self._touched[provider]
 
 
 def active() -> tuple[Layer, ...]:
@@ -64,4 +85,4 @@ def touching(provider: Provider[Any]) -> tuple[Layer, ...]:
 
     An object is kept under this combination: it is right for it and for no other.
     """
-    return tuple(layer for layer in active() if provider in layer.touched)
+    return tuple(layer for layer in active() if layer.touches(provider))

@@ -38,9 +38,8 @@ class Override:
                 where="containers",
                 hint="Declare it with `containers.providers`, or leave out isolated=True.",
             )
-        touched = graph.reaching(container, made, standing)
-        self._layer = layers.Layer(ours, touched)
-        self._foreign |= _fresh_copies(touched)
+        self._layer = layers.Layer(ours | self._foreign, standing)
+        self._foreign |= _fresh_copies(self._layer, container)
         layers.push(self._layer, isolated=isolated)
         for provider, value in self._foreign.items():
             provider.override(value)
@@ -106,11 +105,11 @@ def replacements_for(
     return found
 
 
-def _fresh_copies(touched: frozenset[di.Provider[Any]]) -> dict[di.Provider[Any], Any]:
+def _fresh_copies(layer: layers.Layer, container: Any) -> dict[di.Provider[Any], Any]:
     """Stand-ins for plain singletons that depend on something replaced: built anew, then gone."""
     copies: dict[di.Provider[Any], Any] = {}
-    for provider in touched:
-        if isinstance(provider, di.BaseSingleton) and not isinstance(provider, Layered):
+    for provider in container.traverse(types=[di.BaseSingleton]):
+        if not isinstance(provider, Layered) and layer.touches(provider):
             copy = type(provider)(provider.provides, *provider.args, **provider.kwargs)
             copy.set_attributes(**provider.attributes)
             copies[provider] = copy

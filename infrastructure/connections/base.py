@@ -1,11 +1,9 @@
 """The connection manager port, the kinds of connections and the registry of databases."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from infrastructure.component import Component
 from infrastructure.config.models.db import ConnectionSettings
@@ -57,28 +55,6 @@ class AsyncBaseConnectionManager(Component):
     @abstractmethod
     def pool_stats(self) -> PoolStats:
         """How many connections there are; zeros when not connected."""
-
-
-class SqlConnectionManager(AsyncBaseConnectionManager):
-    """A database that speaks SQL: statements with parameters, and sessions."""
-
-    @abstractmethod
-    async def execute_query(
-        self, sql: str, params: Mapping[str, Any] | None = None
-    ) -> list[dict[str, Any]]:
-        """Run one statement in a transaction of its own; values only through `params`.
-
-        Args:
-            sql: One statement with `:name` for each parameter.
-            params: The values by name.
-
-        Returns:
-            The rows, each a mapping of column to value; empty for a statement without rows.
-        """
-
-    @abstractmethod
-    def session(self) -> AbstractAsyncContextManager[Any]:
-        """A SQLAlchemy `AsyncSession`: committed at the end, rolled back on an exception."""
 
 
 DatabaseRegistry: Registry[AsyncBaseConnectionManager] = Registry(

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypedDict
+
+from infrastructure.errors import RejectedError, did_you_mean
 
 
 class Role(StrEnum):
@@ -24,6 +26,41 @@ class Message:
 
 #: A prompt is one user turn; messages are the whole conversation so far.
 Prompt = str | Sequence[Message | Mapping[str, str]]
+
+
+class Options(TypedDict, total=False):
+    """What one call may ask for beside the prompt; None, like nothing, means the settings' value.
+
+    `seed` makes an answer repeatable where the provider can.
+    """
+
+    model: str | None
+    max_tokens: int | None
+    temperature: float | None
+    stop: str | Sequence[str] | None
+    seed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call as a provider gets it: checked, and with nothing left to look up."""
+
+    messages: tuple[Message, ...]
+    model: str
+    max_tokens: int
+    temperature: float | None = None
+    stop: str | Sequence[str] = ()
+    seed: int | None = None
+
+    @property
+    def stops(self) -> list[str]:
+        """The texts the answer ends before."""
+        return [self.stop] if isinstance(self.stop, str) else list(self.stop)
+
+    @property
+    def turns(self) -> list[dict[str, str]]:
+        """The messages as the mappings most vendors take."""
+        return [{"role": str(turn.role), "content": turn.content} for turn in self.messages]
 
 
 class FinishReason(StrEnum):
@@ -109,19 +146,31 @@ class Chunk(str):
         return chunk
 
 
-def to_messages(prompt: Prompt) -> tuple[Message, ...]:
+def to_messages(prompt: Prompt, *, where: str = "") -> tuple[Message, ...]:
     """A prompt or a conversation as messages.
 
     Raises:
-        ValueError: There is no message, or a role nobody knows.
+        RejectedError: There is no message, or one is not a turn of a conversation.
     """
     if isinstance(prompt, str):
         return (Message(Role.USER, prompt),)
     messages = tuple(
-        turn if isinstance(turn, Message) else Message(Role(turn["role"]), turn["content"])
-        for turn in prompt
+        turn if isinstance(turn, Message) else _message(turn, where) for turn in prompt
     )
     if not messages:
-        msg = "a conversation needs at least one message"
-        raise ValueError(msg)
+        raise RejectedError("a conversation needs at least one message", where=where)
     return messages
+
+
+def _message(turn: Mapping[str, str], where: str) -> Message:
+    missing = {"role", "content"} - turn.keys()
+    if missing:
+        raise RejectedError(f"a message lacks {', '.join(sorted(missing))}", where=where)
+    if turn["role"] not in set(Role):
+        known = ", ".join(Role)
+        raise RejectedError(
+            f"unknown role '{turn['role']}'",
+            where=where,
+            hint=f"{did_you_mean(turn['role'], Role)}Known: {known}",
+        )
+    return Message(Role(turn["role"]), turn["content"])

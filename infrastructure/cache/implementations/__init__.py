@@ -1,1 +1,1 @@
-""""""
+"""One file a kind; reached through `CacheRegistry` only."""

@@ -46,5 +46,8 @@ class LoggingConfig(Model):
 
     level: Annotated[LogLevel, BeforeValidator(_upper)] = LogLevel.INFO
     format: LogFormat = LogFormat.TEXT
-    console: bool = True
+    console: bool = Field(default=True, description="Whether lines go to standard error.")
     file: LogFile | None = None
+    intercept_stdlib: bool = Field(
+        default=True, description="Whether the standard library's logging goes to the same sinks."
+    )

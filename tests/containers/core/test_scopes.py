@@ -270,7 +270,7 @@ def test_a_generator_that_yields_twice_is_named():
 async def test_concurrent_tasks_have_scopes_of_their_own():
     container = Container()
 
-    async def request():
+    async def request() -> object:
         async with container.scope():
             mine = container.session()
             await asyncio.sleep(0)

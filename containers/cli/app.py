@@ -1,0 +1,88 @@
+"""The commands and their options; each imports what it needs when it runs.
+
+Exit codes: 0 done; 1 a backend failed or cannot be reached; 2 settings, arguments or documents are
+wrong; 130 interrupted.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infrastructure.errors import ConfigurationError, InfrastructureError
+
+app = typer.Typer(
+    name="switchgear",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Exit codes: 0 done; 1 a backend failed or cannot be reached; "
+    "2 settings, arguments or documents are wrong; 130 interrupted.",
+)
+
+
+@app.callback()
+def switchgear() -> None:
+    """The infrastructure layer of an application, wired from YAML profiles."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(installed("switchgear"))
+
+
+@app.command()
+def demo(
+    ask: Annotated[
+        str, typer.Option(help="The question.")
+    ] = "What does the with statement do with the context manager?",
+    docs: Annotated[
+        Path | None, typer.Option(help="Read .md, .rst and .txt files of this folder instead.")
+    ] = None,
+    all_topics: Annotated[
+        bool, typer.Option("--all-topics", help="Read the whole language reference of this Python.")
+    ] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="The profile, or several: dev,local. Default: embedded.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one setting; may be repeated."),
+    ] = None,
+) -> None:
+    """Wire every part from YAML, read real text, answer a question from it, and show the parts."""
+    from containers.cli import demo as job
+
+    request = job.Request(
+        question=ask,
+        docs=docs,
+        all_topics=all_topics,
+        profile=profile,
+        overrides=_assignments(overrides or []),
+    )
+    _run(job, request)
+
+
+def _run(job: "object", request: "object") -> None:
+    """Run a job to its end; what fails on purpose is a message and an exit code."""
+    try:
+        asyncio.run(job.run(request))  # type: ignore[attr-defined]  # the job's module
+    except InfrastructureError as error:
+        print(f"switchgear: {error}", file=sys.stderr)  # noqa: T201 - that is the output
+        raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _assignments(pairs: list[str]) -> dict[str, str]:
+    """`KEY=VALUE` arguments as dotted overrides."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise typer.BadParameter(f"'{pair}' is not KEY=VALUE", param_hint="--set")
+    return dict(pair.split("=", 1) for pair in pairs)

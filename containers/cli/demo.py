@@ -1,0 +1,129 @@
+"""The main job: read real text, answer a question from it, remember, and show the parts."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from containers.application import Container
+from containers.cli import corpus
+from containers.cli.corpus import Corpus
+from containers.cli.library import Library
+from containers.cli.screen import Screen
+from infrastructure.connections.vector.base import Match
+from infrastructure.errors import ConfigurationError
+from infrastructure.llm.messages import Message, Role
+
+SYSTEM = (
+    "You answer questions about a text. Use only the passages you are given. "
+    "Answer in two or three plain sentences."
+)
+MAX_ANSWER_TOKENS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asked for."""
+
+    question: str
+    docs: Path | None = None
+    all_topics: bool = False
+    profile: str | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+
+async def run(request: Request, screen: Screen | None = None) -> None:
+    """Do the whole job on the profile's backends.
+
+    Raises:
+        InfrastructureError: Wrong settings or documents, or a backend that cannot be reached.
+    """
+    screen = screen or Screen()
+    if not request.question.strip():
+        raise ConfigurationError("the question is empty", where="--ask", hint="Ask something.")
+    text = (
+        corpus.folder(request.docs)
+        if request.docs
+        else corpus.topics(everything=request.all_topics)
+    )
+    container = Container(profile=request.profile, overrides=request.overrides or None)
+    settings = container.settings()
+    screen.title(f"switchgear demo, profile {', '.join(settings.profiles)}")
+    with screen.step("starting every part") as came:
+        await container.start()
+        came(f"started {len(container.startup_report())} parts")
+    try:
+        await _converse(container, text, request.question, screen)
+        screen.parts(settings, await container.health())
+        screen.console.print(f"\nState is kept in {settings.paths.data}: the next run reuses it.")
+    finally:
+        await container.stop()
+
+
+async def _converse(container: Any, text: Corpus, question: str, screen: Screen) -> None:
+    library = Library(text, container.vector.default(), container.embeddings.default())
+    await _index(library, text, screen)
+    answer = await _ask(container, library, question, screen)
+    async with container.scope() as scope:
+        from containers.cli.conversation import remember
+
+        session = await scope.aget("db.session")
+        count = await remember(session, question, answer["text"], answer["sources"])
+    screen.note(f"stored in db.default as turn {count} of the conversation")
+    await _ask(container, library, question, screen)
+
+
+async def _index(library: Library, text: Corpus, screen: Screen) -> None:
+    with screen.step(f"reading {text.title}") as came, screen.progress("embedding") as progress:
+        added = await library.index(progress)
+        found = f"{len(text.passages)} passages, {text.characters:,} characters of {text.title}"
+        came(f"embedded {added} of {found}" if added else f"index is up to date: {found}")
+
+
+async def _ask(container: Any, library: Library, question: str, screen: Screen) -> dict[str, str]:
+    """Answer from the cache, or by retrieval, prompt and stream; the answer and its sources."""
+    cache, model = container.cache.default(), container.llm.default()
+    key = hashlib.blake2b(
+        f"{library.collection}\n{model.settings.kind}\n{model.settings.model}\n{question}".encode(),
+        digest_size=16,
+    ).hexdigest()
+    screen.question(question)
+    asked: list[str] = []
+
+    async def answer() -> dict[str, str]:
+        asked.append(question)
+        matches = await library.search(question)
+        text = await _stream(model, question, matches, screen)
+        return {"text": text, "sources": _sources(matches)}
+
+    with screen.step("answering") as came:
+        found: dict[str, str] = await cache.get_or_set(f"demo:{key}", answer)
+        if not asked:
+            screen.piece(found["text"])
+        screen.console.print()
+        screen.note(f"sources: {found['sources']}")
+        came(f"answered by {model.name}" if asked else f"answered from {cache.name}")
+    return found
+
+
+async def _stream(model: Any, question: str, matches: list[Match], screen: Screen) -> str:
+    pieces: list[str] = []
+    async for chunk in model.stream_generate(
+        _prompt(question, matches), max_tokens=MAX_ANSWER_TOKENS
+    ):
+        pieces.append(chunk)
+        screen.piece(chunk)
+    return "".join(pieces).strip()
+
+
+def _prompt(question: str, matches: list[Match]) -> list[Message]:
+    passages = "\n\n".join(f"[{match.fields['source']}] {match.text}" for match in matches)
+    return [
+        Message(Role.SYSTEM, SYSTEM),
+        Message(Role.USER, f"Passages:\n\n{passages}\n\nQuestion: {question}"),
+    ]
+
+
+def _sources(matches: list[Match]) -> str:
+    return ", ".join(f"{match.fields['source']} ({match.score:.2f})" for match in matches)

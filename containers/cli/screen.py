@@ -1,0 +1,91 @@
+"""What the demo shows: steps, a progress bar, a streamed answer, and the table of parts."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from infrastructure.config import Settings
+from infrastructure.health import Health, Status
+
+_STYLES = {Status.UP: "green", Status.DEGRADED: "yellow", Status.DOWN: "red"}
+
+
+class Screen:
+    """A terminal, or a file: the same words, without what only a terminal can show."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False)
+
+    def title(self, text: str) -> None:
+        """The first line."""
+        self.console.print(f"[bold]{escape(text)}[/bold]\n")
+
+    @contextmanager
+    def step(self, doing: str) -> Iterator[Callable[[str], None]]:
+        """Show what is being done, then what came of it and how long it took."""
+        came: list[str] = []
+        started = time.perf_counter()
+        with self.console.status(escape(doing)):
+            yield came.append
+        seconds = time.perf_counter() - started
+        self.console.print(
+            f"[green]✓[/green] {escape(' '.join(came) or doing)} [dim]{_time(seconds)}[/dim]"
+        )
+
+    @contextmanager
+    def progress(self, doing: str) -> Iterator[Callable[[int, int], None]]:
+        """A bar for long work; gone when the work is done."""
+        columns = (
+            TextColumn(escape(doing)),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            task = bar.add_task(doing, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def question(self, text: str) -> None:
+        """The question, before its answer."""
+        self.console.print(f"\n[bold cyan]?[/bold cyan] {escape(text)}")
+
+    def piece(self, text: str) -> None:
+        """A piece of the answer, as it comes."""
+        self.console.print(escape(text), end="", soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """A line below an answer."""
+        self.console.print(f"  [dim]{escape(text)}[/dim]")
+
+    def parts(self, settings: Settings, health: dict[str, Health]) -> None:
+        """Every managed part: its provider path, kind, the line that chose it, and how it is."""
+        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), title_justify="left")
+        for name in ("provider", "kind", "chosen in", "health", "latency"):
+            table.add_column(name, justify="right" if name == "latency" else "left")
+        for path, answer in sorted(health.items()):
+            table.add_row(*_row(settings, path, answer))
+        self.console.print()
+        self.console.print(table)
+
+
+def _row(settings: Settings, path: str, answer: Health) -> tuple[str, ...]:
+    part, _, inside = path.partition(".")
+    block: Any = getattr(settings, part).blocks()[inside]
+    style = _STYLES.get(answer.status, "dim")
+    return (
+        path,
+        block.kind,
+        escape(str(settings.origin(f"{path}.kind"))),
+        f"[{style}]{answer.status}[/{style}]",
+        _time(answer.latency_seconds),
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"

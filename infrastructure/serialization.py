@@ -1,0 +1,250 @@
+"""The typed codec of everything that is stored: what is read equals what was written, types too.
+
+It writes str, bytes, bool, int of any size, float, None, Decimal, datetime, date, time,
+timedelta, UUID, list, tuple, set, frozenset and dict with any of these as keys, nested. Types
+are taken exactly: a subclass, such as a named tuple, is refused rather than flattened. An aware
+datetime keeps its instant and offset, and its zone if that is a `ZoneInfo`.
+
+The form is msgpack with extension types, behind a mark, a version and a checksum, so that bytes
+that are foreign, cut or damaged are told apart. Reading runs no code of the stored value.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.msgpack import Ext
+
+from infrastructure.errors import DataError, UnsupportedError
+
+#: 0xc1 starts no msgpack value, so plain msgpack is never taken for ours; the last byte is the
+#: version of the form.
+_MARK: Final = b"\xc1SG\x01"
+_CHECKSUM_BYTES: Final = 4
+_HEADER_BYTES: Final = len(_MARK) + _CHECKSUM_BYTES
+_MAX_DEPTH: Final = 64
+_PATH_SHOWN: Final = 8
+_INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
+
+
+class _Code:
+    """The extension types; a number never changes its meaning within a version."""
+
+    BIG_INT: Final = 1
+    DECIMAL: Final = 2
+    DATETIME: Final = 3
+    ZONED_DATETIME: Final = 4
+    DATE: Final = 5
+    TIME: Final = 6
+    TIMEDELTA: Final = 7
+    UUID: Final = 8
+    TUPLE: Final = 9
+    SET: Final = 10
+    FROZENSET: Final = 11
+    PAIRS: Final = 12
+    RAW_TEXT: Final = 13
+
+
+def encode(value: Any, *, where: str = "") -> bytes:
+    """Write a value.
+
+    Raises:
+        UnsupportedError: It holds something of a type that is not listed above, is nested deeper
+            than 64 levels, or contains itself; names the type and the path to it.
+    """
+    try:
+        body = _pack(_prepare(value, 0))
+    except _RefusedError as refused:
+        raise UnsupportedError(str(refused), where=where, hint=refused.hint) from None
+    return _MARK + zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "big") + body
+
+
+def decode(data: bytes, *, where: str = "") -> Any:
+    """Read a value written by `encode`.
+
+    Raises:
+        DataError: The bytes are not ours, of another version, cut, or damaged.
+    """
+    if not data.startswith(_MARK):
+        raise DataError("the stored bytes were not written by this codec", where=where)
+    body = memoryview(data)[_HEADER_BYTES:]
+    if zlib.crc32(body) != int.from_bytes(data[len(_MARK) : _HEADER_BYTES], "big"):
+        raise DataError("the stored bytes are cut or damaged", where=where)
+    try:
+        return _unpack(body)
+    except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
+        raise DataError("the stored bytes cannot be read", where=where) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    """A value that could be changed, kept as bytes."""
+
+    data: bytes
+
+
+def freeze(value: Any, *, where: str = "") -> Any:
+    """Take a snapshot for keeping in this process; `thaw` gives it back.
+
+    Raises:
+        UnsupportedError: As `encode`, and for the same values.
+    """
+    kind = type(value)
+    if kind in _UNCHANGEABLE or (kind is datetime and value.tzinfo is None):
+        return value
+    return _Frozen(encode(value, where=where))
+
+
+def thaw(frozen: Any) -> Any:
+    """The value of a snapshot; each call gives objects of its own."""
+    return decode(frozen.data) if type(frozen) is _Frozen else frozen
+
+
+class _RefusedError(Exception):
+    """A value that cannot be written; the path is put together on the way out."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.path: list[str] = []
+
+    def __str__(self) -> str:
+        path = "".join(reversed(self.path[-_PATH_SHOWN:]))
+        more = "..." if len(self.path) > _PATH_SHOWN else ""
+        return f"{self.what} at value{path}{more}"
+
+
+def _prepare(value: Any, depth: int) -> Any:
+    """The value in terms of what msgpack has, everything else wrapped in an extension."""
+    kind = type(value)
+    if kind in _NATIVE or (kind is str and value.isascii()):
+        return value
+    writer = _WRITERS.get(kind)
+    if writer is None:
+        name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+        raise _RefusedError(f"cannot store a '{name}'", "Turn it into a dict or a str first.")
+    if depth > _MAX_DEPTH:
+        raise _RefusedError(f"nested deeper than {_MAX_DEPTH} levels, or contains itself")
+    return writer(value, depth + 1)
+
+
+def _items(values: Iterable[Any], depth: int) -> list[Any]:
+    prepared: list[Any] = []
+    try:
+        for value in values:
+            prepared.append(_prepare(value, depth))  # noqa: PERF401 - its length is the index
+    except _RefusedError as refused:
+        refused.path.append(f"[{len(prepared)}]")
+        raise
+    return prepared
+
+
+def _write_str(value: str, _: int) -> Any:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate: legal in Python, not in UTF-8
+        return Ext(_Code.RAW_TEXT, value.encode(errors="surrogatepass"))
+    return value
+
+
+def _write_int(value: int, _: int) -> Any:
+    if _INT_MIN <= value <= _INT_MAX:
+        return value
+    return Ext(_Code.BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+
+
+def _write_dict(value: dict[Any, Any], depth: int) -> Any:
+    key: Any = None
+    prepared: list[tuple[Any, Any]] = []
+    are_names = True
+    try:
+        for key, item in value.items():
+            name = _prepare(key, depth)
+            are_names = are_names and type(name) is str
+            prepared.append((name, _prepare(item, depth)))
+    except _RefusedError as refused:
+        refused.path.append(_segment(key))
+        raise
+    return dict(prepared) if are_names else Ext(_Code.PAIRS, _pack(prepared))
+
+
+def _segment(key: Any) -> str:
+    return f"[{key!r:.40}]" if type(key) in (str, int) else f"[<{type(key).__name__}>]"
+
+
+def _write_datetime(value: datetime, _: int) -> Ext:
+    zone = value.tzinfo
+    if type(zone) is ZoneInfo and zone.key:
+        naive = value.replace(tzinfo=None, fold=0).isoformat()
+        return Ext(_Code.ZONED_DATETIME, _pack([naive, value.fold, zone.key]))
+    return Ext(_Code.DATETIME, value.isoformat().encode())
+
+
+def _write_time(value: time, _: int) -> Ext:
+    if value.tzinfo is not None and value.utcoffset() is None:
+        raise _RefusedError("cannot store a 'datetime.time' whose offset depends on the date")
+    return Ext(_Code.TIME, value.isoformat().encode())
+
+
+def _text(code: int, text: Callable[[Any], str]) -> "_Writer":
+    return lambda value, _: Ext(code, text(value).encode())
+
+
+def _sequence(code: int) -> "_Writer":
+    return lambda value, depth: Ext(code, _pack(_items(value, depth)))
+
+
+_Writer = Callable[[Any, int], Any]
+_NATIVE: Final = frozenset({bytes, bool, float, type(None)})
+_WRITERS: Final[dict[type, _Writer]] = {
+    str: _write_str,
+    int: _write_int,
+    list: _items,
+    dict: _write_dict,
+    datetime: _write_datetime,
+    time: _write_time,
+    Decimal: _text(_Code.DECIMAL, str),
+    date: _text(_Code.DATE, date.isoformat),
+    timedelta: lambda v, _: Ext(_Code.TIMEDELTA, _pack([v.days, v.seconds, v.microseconds])),
+    UUID: lambda value, _: Ext(_Code.UUID, value.bytes),
+    tuple: _sequence(_Code.TUPLE),
+    set: _sequence(_Code.SET),
+    frozenset: _sequence(_Code.FROZENSET),
+}
+_READERS: Final[dict[int, Callable[[memoryview], Any]]] = {
+    _Code.BIG_INT: lambda data: int.from_bytes(data, "big", signed=True),
+    _Code.DECIMAL: lambda data: Decimal(str(data, "ascii")),
+    _Code.DATETIME: lambda data: datetime.fromisoformat(str(data, "ascii")),
+    _Code.ZONED_DATETIME: lambda data: _zoned(*_unpack(data)),
+    _Code.DATE: lambda data: date.fromisoformat(str(data, "ascii")),
+    _Code.TIME: lambda data: time.fromisoformat(str(data, "ascii")),
+    _Code.TIMEDELTA: lambda data: timedelta(*_unpack(data)),
+    _Code.UUID: lambda data: UUID(bytes=bytes(data)),
+    _Code.TUPLE: lambda data: tuple(_unpack(data)),
+    _Code.SET: lambda data: set(_unpack(data)),
+    _Code.FROZENSET: lambda data: frozenset(_unpack(data)),
+    _Code.PAIRS: lambda data: dict(_unpack(data)),
+    _Code.RAW_TEXT: lambda data: str(data, "utf-8", "surrogatepass"),
+}
+_UNCHANGEABLE: Final = frozenset(
+    {str, bytes, bool, int, float, type(None), Decimal, date, timedelta, UUID}
+)
+
+
+def _zoned(naive: str, fold: int, zone: str) -> datetime:
+    return datetime.fromisoformat(naive).replace(tzinfo=ZoneInfo(zone), fold=fold)
+
+
+def _read(code: int, data: memoryview) -> Any:
+    return _READERS[code](data)
+
+
+_pack: Final[Callable[[Any], bytes]] = msgspec.msgpack.Encoder().encode
+_unpack: Final[Callable[[bytes | memoryview], Any]] = msgspec.msgpack.Decoder(ext_hook=_read).decode

@@ -1,0 +1,98 @@
+"""What must not stand anywhere in the project."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.sources import (
+    SOURCES,
+    dotted,
+    imports,
+    parsed,
+    place,
+    python_files,
+    text_files,
+)
+
+#: Where packages were fetched from, and where the project was written, are nobody's business.
+WORDS = re.compile(
+    r"pypi[.]org|pythonhosted[.]org|npmjs[.]|--(?:extra-)?index[-]url|trusted[-]host|artifactor[y]"
+    r"|(?<![\w./}])/(?:work|root|home)/\w",
+    re.IGNORECASE,
+)
+BROAD = {"Exception", "BaseException"}
+UNSAFE = {"cloudpickle", "dill", "marshal", "pickle", "shelve"}
+MODULES = python_files(*SOURCES, "tests", "examples")
+with_each_module = pytest.mark.parametrize("path", MODULES, ids=place)
+
+
+def is_silent(statement: ast.stmt) -> bool:
+    """Whether it does nothing with what was caught."""
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    if isinstance(statement, ast.Return):
+        return statement.value is None or (
+            isinstance(statement.value, ast.Constant) and statement.value.value is None
+        )
+    return isinstance(statement, (ast.Pass, ast.Continue))
+
+
+def catches_all(caught: ast.expr | None) -> bool:
+    """Whether every error is meant, alone or among others."""
+    if isinstance(caught, ast.Tuple):
+        return any(map(catches_all, caught.elts))
+    return caught is None or dotted(caught) in BROAD
+
+
+def swallowed(tree: ast.AST) -> Iterator[ast.AST]:
+    """Handlers of everything that do nothing, and `suppress` of everything."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            if catches_all(node.type) and all(map(is_silent, node.body)):
+                yield node
+        elif (
+            isinstance(node, ast.Call)
+            and dotted(node.func).endswith("suppress")
+            and any(map(catches_all, node.args))
+        ):
+            yield node
+
+
+def test_swallowing_is_noticed_in_every_form() -> None:
+    text = (
+        "try: x()\nexcept Exception: pass\n"
+        "try: x()\nexcept: return_none = 1\n"
+        "try: x()\nexcept (KeyError, BaseException): ...\n"
+        "def f():\n  try: x()\n  except Exception: return None\n"
+        "with suppress(Exception): x()\n"
+        "try: x()\nexcept (ValueError, KeyError): pass\n"
+    )
+    assert len(list(swallowed(ast.parse(text)))) == 4
+
+
+@with_each_module
+def test_no_exception_is_swallowed(path: Path) -> None:
+    assert [place(path, node) for node in swallowed(parsed(path))] == []
+
+
+@with_each_module
+def test_nothing_that_runs_code_when_it_is_read_is_imported(path: Path) -> None:
+    found = [node for node, name in imports(parsed(path)) if name.partition(".")[0] in UNSAFE]
+    assert [place(path, node) for node in found] == []
+
+
+@pytest.mark.parametrize("path", python_files("tests"), ids=place)
+def test_no_test_sleeps(path: Path) -> None:
+    sleeps = [node for node in ast.walk(parsed(path)) if dotted(node) == "time.sleep"]
+    named = [node for node, name in imports(parsed(path)) if name == "time.sleep"]
+    assert [place(path, node) for node in (*sleeps, *named)] == []
+
+
+@pytest.mark.parametrize("path", list(text_files()), ids=place)
+def test_text_speaks_of_the_project_only(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [number for number, line in enumerate(lines, 1) if WORDS.search(line)]
+    assert [f"{place(path)}:{number}" for number in found] == []

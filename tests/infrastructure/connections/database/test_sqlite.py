@@ -1,0 +1,135 @@
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from infrastructure.connections.database.sqlite import SqliteConnectionManager, SqliteSettings
+from infrastructure.errors import ConfigurationError, DataError, OverloadedError, RejectedError
+from tests.contracts.sql_contract import COUNT, CREATE, INSERT, SqlContract, count, like
+
+_NUMBERS = "WITH RECURSIVE n(i) AS (VALUES(0) UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000)"
+
+
+class _Sqlite(SqlContract):
+    slow: ClassVar[str] = f"SELECT * FROM ({_NUMBERS} SELECT max(i) FROM n)"
+    slow_write: ClassVar[str] = f"INSERT INTO item (id) {_NUMBERS} SELECT max(i) FROM n"
+
+
+class TestSqliteFile(_Sqlite):
+    @pytest.fixture
+    def manager(self, tmp_path: Path):
+        return SqliteConnectionManager(SqliteSettings(path=tmp_path / "items.db"))
+
+    async def test_readers_do_not_wait_for_a_writer(self, db: SqliteConnectionManager):
+        async with db.session() as session:
+            await session.execute(text(INSERT), {"id": 1, "name": "one"})
+            assert await count(db) == 0
+        assert await count(db) == 1
+
+    async def test_folders_are_created_on_connecting_only(self, tmp_path: Path):
+        path = tmp_path / "deep" / "down" / "items.db"
+        manager = SqliteConnectionManager(SqliteSettings(path=path))
+        assert not path.parent.exists()
+        async with manager:
+            assert path.exists()
+
+    async def test_data_are_there_after_reopening(self, db: SqliteConnectionManager):
+        await db.execute_query(INSERT, {"id": 1, "name": "one"})
+        await db.disconnect()
+        assert await count(db) == 1
+
+    async def test_another_writer_in_the_way_is_an_overload(self, db: SqliteConnectionManager):
+        async with like(db, busy_timeout_seconds=0.05) as impatient:
+            async with db.session() as session:
+                await session.execute(text(INSERT), {"id": 1, "name": "one"})
+                with pytest.raises(OverloadedError, match="locked"):
+                    await impatient.execute_query(INSERT, {"id": 2, "name": "two"})
+            await impatient.execute_query(INSERT, {"id": 2, "name": "two"})
+
+    async def test_a_deferred_session_lets_another_write_until_it_writes(
+        self, db: SqliteConnectionManager
+    ):
+        async with like(db, transaction_mode="deferred") as other, other.session() as session:
+            await session.execute(text(COUNT))
+            await db.execute_query(INSERT, {"id": 1, "name": "one"})
+            with pytest.raises(OverloadedError):
+                await session.execute(text(INSERT), {"id": 2, "name": "two"})
+            await session.rollback()
+
+    async def test_a_path_that_is_a_folder_is_a_configuration_error(self, tmp_path: Path):
+        manager = SqliteConnectionManager(SqliteSettings(path=tmp_path))
+        with pytest.raises(ConfigurationError, match="path"):
+            await manager.connect()
+
+    async def test_a_folder_that_cannot_be_created_is_a_configuration_error(self, tmp_path: Path):
+        (tmp_path / "file").touch()
+        manager = SqliteConnectionManager(SqliteSettings(path=tmp_path / "file" / "items.db"))
+        with pytest.raises(ConfigurationError, match="cannot be created"):
+            await manager.connect()
+
+    async def test_a_file_that_is_no_database_is_a_data_error(self, tmp_path: Path):
+        (tmp_path / "items.db").write_text("not a database, but long enough to look like one" * 50)
+        manager = SqliteConnectionManager(SqliteSettings(path=tmp_path / "items.db"))
+        with pytest.raises(DataError):
+            await manager.connect()
+
+    async def test_committed_rows_are_seen_by_another_program(self, db: SqliteConnectionManager):
+        await db.execute_query(INSERT, {"id": 1, "name": "one"})
+        assert isinstance(db.settings.path, Path)
+        with sqlite3.connect(db.settings.path) as other:
+            assert other.execute(COUNT).fetchone() == (1,)
+        other.close()
+
+
+class TestSqliteMemory(_Sqlite):
+    @pytest.fixture
+    def manager(self):
+        return SqliteConnectionManager(SqliteSettings())
+
+    async def test_data_survive_a_cancelled_statement(self, db: SqliteConnectionManager):
+        await db.execute_query(INSERT, {"id": 1, "name": "one"})
+        task = asyncio.create_task(db.execute_query(self.slow))
+        while not db.pool_stats().in_use:
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait((task,))
+        assert await count(db) == 1
+
+    async def test_two_managers_do_not_share_memory(self, db: SqliteConnectionManager):
+        async with SqliteConnectionManager(SqliteSettings()) as other:
+            with pytest.raises(RejectedError):
+                await count(other)
+
+    async def test_data_go_with_disconnecting(self, db: SqliteConnectionManager):
+        await db.disconnect()
+        with pytest.raises(RejectedError):
+            await count(db)
+
+    async def test_foreign_keys_are_enforced(self, db: SqliteConnectionManager):
+        await db.execute_query("CREATE TABLE part (item integer REFERENCES item (id))")
+        with pytest.raises(RejectedError, match="FOREIGN KEY"):
+            await db.execute_query("INSERT INTO part (item) VALUES (7)")
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.lists(st.text(st.characters(codec="utf-8")), max_size=5))
+def test_any_text_comes_back_as_it_was(names: list[str]):
+    async def round_trip() -> list[str]:
+        async with SqliteConnectionManager(SqliteSettings()) as db:
+            await db.execute_query(CREATE)
+            for number, name in enumerate(names):
+                await db.execute_query(INSERT, {"id": number, "name": name})
+            rows = await db.execute_query("SELECT name FROM item ORDER BY id")
+            return [row["name"] for row in rows]
+
+    assert asyncio.run(round_trip()) == names
+
+
+def test_memory_and_a_path_are_told_apart():
+    assert SqliteSettings().path == ":memory:"
+    assert SqliteSettings.model_validate({"path": "data/items.db"}).path == Path("data/items.db")

@@ -1,0 +1,91 @@
+"""Where the correlation id is found, and where it must be carried."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from infrastructure.observability.logging import (
+    bind_correlation_id,
+    correlation_id,
+    current_correlation_id,
+    get_logger,
+    with_context,
+)
+from tests.infrastructure.observability.logging.conftest import Written
+
+log = get_logger("context")
+
+
+def test_line_inside_the_block_carries_the_id(written: Written) -> None:
+    with correlation_id("job-1"):
+        log.info("inside")
+    log.info("outside")
+    assert written.lines[0]["correlation_id"] == "job-1"
+    assert "correlation_id" not in written.lines[1]
+
+
+def test_block_without_an_id_makes_one_and_nested_blocks_come_back() -> None:
+    with correlation_id() as outer:
+        with correlation_id() as inner:
+            assert inner == current_correlation_id() != outer
+        assert current_correlation_id() == outer
+    assert current_correlation_id() is None
+
+
+async def test_tasks_keep_ids_apart(written: Written) -> None:
+    async def work(name: str) -> None:
+        with correlation_id(name):
+            await asyncio.sleep(0)
+            log.info("working", name=name)
+
+    await asyncio.gather(*(work(f"task-{number}") for number in range(20)))
+    lines = [line for line in written.lines if line["logger"] == "context"]
+    assert all(line["correlation_id"] == line["fields"]["name"] for line in lines)
+    assert len(lines) == 20
+
+
+async def test_id_follows_tasks_and_to_thread(written: Written) -> None:
+    with correlation_id("job-2"):
+        await asyncio.create_task(asyncio.to_thread(log.info, "in a thread"))
+    assert written.last["correlation_id"] == "job-2"
+
+
+async def test_wrapped_function_carries_the_id_into_an_executor(written: Written) -> None:
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor() as pool, correlation_id("job-3"):
+        await loop.run_in_executor(pool, with_context(log.info), "in an executor")
+    assert written.last["correlation_id"] == "job-3"
+
+
+def test_wrapped_function_may_run_in_two_threads_at_once() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+    seen: list[str | None] = []
+
+    def meet() -> None:
+        meeting.wait()
+        seen.append(current_correlation_id())
+
+    with correlation_id("job-4"):
+        threads = [threading.Thread(target=with_context(meet)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert seen == ["job-4", "job-4"]
+
+
+async def test_bound_id_stays_for_the_rest_of_the_task_only() -> None:
+    async def handler() -> str | None:
+        bind_correlation_id("request-1")
+        return current_correlation_id()
+
+    assert await asyncio.create_task(handler()) == "request-1"
+    assert current_correlation_id() is None
+
+
+def test_hostile_id_is_redacted_like_everything(log_to: Callable[..., Written]) -> None:
+    written = log_to(secrets=("correct-horse",))
+    with correlation_id("x correct-horse"):
+        log.info("inside")
+    assert "correct-horse" not in written.text

@@ -1,0 +1,218 @@
+"""The life of a component."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from infrastructure.component import Component
+from infrastructure.errors import ConfigurationError, DeadlineExceededError, UnavailableError
+from infrastructure.health import Status
+
+
+class Pump(Component):
+    """Counts its openings; waits, fails or hangs where told to."""
+
+    def __init__(self, timeout_seconds: float = 10.0) -> None:
+        settings = SimpleNamespace(kind="pump", connect_timeout_seconds=timeout_seconds)
+        super().__init__(settings, name="pumps.default")
+        self.opened = self.closed = 0
+        self.let_open = asyncio.Event()
+        self.let_open.set()
+        self.fault: Exception | None = None
+
+    async def _open(self) -> None:
+        self.opened += 1
+        await self.let_open.wait()
+        if self.fault:
+            raise self.fault
+
+    async def _close(self) -> None:
+        self.closed += 1
+
+    async def _ping(self) -> str:
+        if self.fault:
+            raise self.fault
+        return "pumping"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let others run until the condition holds; the test's own timeout bounds it."""
+    while not condition():  # noqa: ASYNC110  # what is waited for has no event
+        await asyncio.sleep(0)
+
+
+async def test_fifty_callers_open_it_once() -> None:
+    pump = Pump()
+    await asyncio.gather(*(pump.connect() for _ in range(50)))
+    assert pump.opened == 1
+
+
+async def test_open_component_is_not_opened_again() -> None:
+    pump = Pump()
+    await pump.connect()
+    await pump.connect()
+    assert pump.opened == 1
+
+
+async def test_cancelled_caller_does_not_spoil_the_opening_of_the_others() -> None:
+    pump = Pump()
+    pump.let_open.clear()
+    first, second = (asyncio.create_task(pump.connect()) for _ in range(2))
+    await until(lambda: pump.opened == 1)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    pump.let_open.set()
+    await second
+    assert pump.opened == 1
+    assert pump.is_healthy()
+
+
+async def test_opening_that_everybody_left_is_tried_again() -> None:
+    pump = Pump()
+    pump.let_open.clear()
+    only = asyncio.create_task(pump.connect())
+    await until(lambda: pump.opened == 1)
+    only.cancel()
+    await asyncio.gather(only, return_exceptions=True)
+    pump.let_open.set()
+    await pump.connect()
+    assert pump.opened == 2
+
+
+async def test_failed_opening_reaches_every_caller_and_is_tried_again() -> None:
+    pump = Pump()
+    pump.fault = UnavailableError("refused", where=pump.name)
+    answers = await asyncio.gather(*(pump.connect() for _ in range(3)), return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["pumps.default: refused"] * 3
+    pump.fault = None
+    await pump.connect()
+    assert pump.opened == 2
+
+
+async def test_opening_that_hangs_ends_at_the_deadline() -> None:
+    pump = Pump(timeout_seconds=0.01)
+    pump.let_open.clear()
+    with pytest.raises(DeadlineExceededError, match=r"pumps\.default: no answer within 0\.01 s"):
+        await pump.connect()
+
+
+async def test_closing_twice_or_unopened_is_harmless() -> None:
+    pump = Pump()
+    await pump.disconnect()
+    await pump.connect()
+    await pump.disconnect()
+    await pump.disconnect()
+    assert pump.closed == 1
+
+
+async def test_closed_component_opens_again() -> None:
+    pump = Pump()
+    async with pump:
+        pass
+    async with pump:
+        assert pump.is_healthy()
+    assert (pump.opened, pump.closed) == (2, 2)
+
+
+async def test_block_that_raises_closes_too() -> None:
+    pump = Pump()
+    with pytest.raises(KeyError):
+        async with pump:
+            raise KeyError
+    assert pump.closed == 1
+
+
+async def test_closing_that_fails_leaves_it_closed() -> None:
+    class Stuck(Pump):
+        async def _close(self) -> None:
+            raise UnavailableError("stuck", where=self.name)
+
+    pump = Stuck()
+    await pump.connect()
+    with pytest.raises(UnavailableError):
+        await pump.disconnect()
+    assert not pump.is_healthy()
+    await pump.connect()
+    assert pump.opened == 2
+
+
+def test_in_a_new_loop_it_opens_anew() -> None:
+    pump = Pump()
+    asyncio.run(pump.connect())
+    asyncio.run(pump.connect())
+    assert pump.opened == 2
+
+
+def test_closing_in_another_loop_touches_nothing_of_the_old_one() -> None:
+    pump = Pump()
+    asyncio.run(pump.connect())
+    asyncio.run(pump.disconnect())
+    assert pump.closed == 0
+
+
+async def test_second_running_loop_is_refused() -> None:
+    pump = Pump()
+    await pump.connect()
+    refused: list[Exception] = []
+
+    def elsewhere() -> None:
+        try:
+            asyncio.run(pump.connect())
+        except ConfigurationError as error:
+            refused.append(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    await asyncio.to_thread(thread.join)
+    assert "pumps.default: used from two running event loops at once" in str(refused[0])
+
+
+async def test_check_opens_and_tells_what_answered() -> None:
+    pump = Pump()
+    assert not pump.is_healthy()
+    health = await pump.health_check()
+    assert (health.status, health.detail, pump.opened) == (Status.UP, "pumping", 1)
+    assert pump.is_healthy()
+
+
+async def test_check_of_what_is_down_tells_and_does_not_raise() -> None:
+    pump = Pump()
+    pump.fault = UnavailableError("refused", where=pump.name)
+    health = await pump.health_check()
+    assert health.status is Status.DOWN
+    assert health.detail == "transient: pumps.default: refused"
+    assert not pump.is_healthy()
+
+
+async def test_check_that_hangs_ends_at_the_deadline() -> None:
+    pump = Pump(timeout_seconds=0.01)
+    pump.let_open.clear()
+    health = await pump.health_check()
+    assert health.status is Status.DOWN
+    assert health.latency_seconds >= 0.01
+
+
+async def test_component_that_came_back_is_healthy_again() -> None:
+    pump = Pump()
+    pump.fault = UnavailableError("refused", where=pump.name)
+    await pump.health_check()
+    pump.fault = None
+    assert (await pump.health_check()).is_up
+
+
+async def test_closed_component_is_not_healthy() -> None:
+    pump = Pump()
+    await pump.connect()
+    await pump.disconnect()
+    assert not pump.is_healthy()
+
+
+def test_name_is_the_kind_when_none_is_given() -> None:
+    class Bare(Pump):
+        def __init__(self) -> None:
+            Component.__init__(self, SimpleNamespace(kind="pump", connect_timeout_seconds=1.0))
+
+    assert repr(Bare()) == "<Bare pump>"
