@@ -12,9 +12,9 @@ that are foreign, cut or damaged are told apart. Reading runs no code of the sto
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,8 @@ _CHECKSUM_BYTES: Final = 4
 _HEADER_BYTES: Final = len(_MARK) + _CHECKSUM_BYTES
 _MAX_DEPTH: Final = 64
 _PATH_SHOWN: Final = 8
+_MICROSECOND: Final = timedelta(microseconds=1)
+_MomentT = TypeVar("_MomentT", datetime, time)
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 
@@ -39,16 +41,15 @@ class _Code:
     BIG_INT: Final = 1
     DECIMAL: Final = 2
     DATETIME: Final = 3
-    ZONED_DATETIME: Final = 4
-    DATE: Final = 5
-    TIME: Final = 6
-    TIMEDELTA: Final = 7
-    UUID: Final = 8
-    TUPLE: Final = 9
-    SET: Final = 10
-    FROZENSET: Final = 11
-    PAIRS: Final = 12
-    RAW_TEXT: Final = 13
+    DATE: Final = 4
+    TIME: Final = 5
+    TIMEDELTA: Final = 6
+    UUID: Final = 7
+    TUPLE: Final = 8
+    SET: Final = 9
+    FROZENSET: Final = 10
+    PAIRS: Final = 11
+    RAW_TEXT: Final = 12
 
 
 def encode(value: Any, *, where: str = "") -> bytes:
@@ -126,6 +127,8 @@ def _prepare(value: Any, depth: int) -> Any:
     kind = type(value)
     if kind in _NATIVE or (kind is str and value.isascii()):
         return value
+    if kind is int and _INT_MIN <= value <= _INT_MAX:
+        return value
     writer = _WRITERS.get(kind)
     if writer is None:
         name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
@@ -154,25 +157,37 @@ def _write_str(value: str, _: int) -> Any:
     return value
 
 
-def _write_int(value: int, _: int) -> Any:
-    if _INT_MIN <= value <= _INT_MAX:
-        return value
-    return Ext(_Code.BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+def _write_big_int(value: int, _: int) -> Ext:
+    size = value.bit_length() // 8 + 1
+    return Ext(_Code.BIG_INT, value.to_bytes(size, "big", signed=True))
 
 
 def _write_dict(value: dict[Any, Any], depth: int) -> Any:
+    prepared: dict[str, Any] = {}
     key: Any = None
-    prepared: list[tuple[Any, Any]] = []
-    are_names = True
     try:
         for key, item in value.items():
-            name = _prepare(key, depth)
-            are_names = are_names and type(name) is str
-            prepared.append((name, _prepare(item, depth)))
+            if type(key) is not str or not key.isascii():
+                return _write_pairs(value, depth)
+            kind = type(item)  # the commonest cases stand here: a call costs more than they do
+            is_plain = kind in _NATIVE or (kind is str and item.isascii())
+            prepared[key] = item if is_plain else _prepare(item, depth)
     except _RefusedError as refused:
         refused.path.append(_segment(key))
         raise
-    return dict(prepared) if are_names else Ext(_Code.PAIRS, _pack(prepared))
+    return prepared
+
+
+def _write_pairs(value: dict[Any, Any], depth: int) -> Ext:
+    key: Any = None
+    prepared: list[tuple[Any, Any]] = []
+    try:
+        for key, item in value.items():
+            prepared.append((_prepare(key, depth), _prepare(item, depth)))
+    except _RefusedError as refused:
+        refused.path.append(_segment(key))
+        raise
+    return Ext(_Code.PAIRS, _pack(prepared))
 
 
 def _segment(key: Any) -> str:
@@ -181,16 +196,20 @@ def _segment(key: Any) -> str:
 
 def _write_datetime(value: datetime, _: int) -> Ext:
     zone = value.tzinfo
-    if type(zone) is ZoneInfo and zone.key:
-        naive = value.replace(tzinfo=None, fold=0).isoformat()
-        return Ext(_Code.ZONED_DATETIME, _pack([naive, value.fold, zone.key]))
-    return Ext(_Code.DATETIME, value.isoformat().encode())
+    key = zone.key if type(zone) is ZoneInfo else None
+    return _moment(_Code.DATETIME, value, key or value.utcoffset())
 
 
 def _write_time(value: time, _: int) -> Ext:
-    if value.tzinfo is not None and value.utcoffset() is None:
+    offset = value.utcoffset()
+    if value.tzinfo is not None and offset is None:
         raise _RefusedError("cannot store a 'datetime.time' whose offset depends on the date")
-    return Ext(_Code.TIME, value.isoformat().encode())
+    return _moment(_Code.TIME, value, offset)
+
+
+def _moment(code: int, value: datetime | time, zone: str | timedelta | None) -> Ext:
+    form = zone // _MICROSECOND if isinstance(zone, timedelta) else zone
+    return Ext(code, _pack([value.replace(tzinfo=None).isoformat(), value.fold, form]))
 
 
 def _text(code: int, text: Callable[[Any], str]) -> "_Writer":
@@ -205,7 +224,7 @@ _Writer = Callable[[Any, int], Any]
 _NATIVE: Final = frozenset({bytes, bool, float, type(None)})
 _WRITERS: Final[dict[type, _Writer]] = {
     str: _write_str,
-    int: _write_int,
+    int: _write_big_int,
     list: _items,
     dict: _write_dict,
     datetime: _write_datetime,
@@ -221,10 +240,9 @@ _WRITERS: Final[dict[type, _Writer]] = {
 _READERS: Final[dict[int, Callable[[memoryview], Any]]] = {
     _Code.BIG_INT: lambda data: int.from_bytes(data, "big", signed=True),
     _Code.DECIMAL: lambda data: Decimal(str(data, "ascii")),
-    _Code.DATETIME: lambda data: datetime.fromisoformat(str(data, "ascii")),
-    _Code.ZONED_DATETIME: lambda data: _zoned(*_unpack(data)),
+    _Code.DATETIME: lambda data: _read_moment(datetime, data),
     _Code.DATE: lambda data: date.fromisoformat(str(data, "ascii")),
-    _Code.TIME: lambda data: time.fromisoformat(str(data, "ascii")),
+    _Code.TIME: lambda data: _read_moment(time, data),
     _Code.TIMEDELTA: lambda data: timedelta(*_unpack(data)),
     _Code.UUID: lambda data: UUID(bytes=bytes(data)),
     _Code.TUPLE: lambda data: tuple(_unpack(data)),
@@ -238,8 +256,16 @@ _UNCHANGEABLE: Final = frozenset(
 )
 
 
-def _zoned(naive: str, fold: int, zone: str) -> datetime:
-    return datetime.fromisoformat(naive).replace(tzinfo=ZoneInfo(zone), fold=fold)
+def _read_moment(kind: type[_MomentT], data: memoryview) -> _MomentT:
+    naive, fold, zone = _unpack(data)
+    return kind.fromisoformat(naive).replace(fold=fold, tzinfo=_zone(zone))
+
+
+def _zone(form: str | int | None) -> tzinfo | None:
+    """A zone by its key, an offset in microseconds, or none."""
+    if isinstance(form, str):
+        return ZoneInfo(form)
+    return None if form is None else timezone(form * _MICROSECOND)
 
 
 def _read(code: int, data: memoryview) -> Any:

@@ -9,7 +9,9 @@ from infrastructure.servers.base import LocalServer
 
 
 def _running(module: str, name: str) -> Iterator[LocalServer]:
-    server_type: type[LocalServer] = getattr(import_module(f"infrastructure.servers.{module}"), name)
+    server_type: type[LocalServer] = getattr(
+        import_module(f"infrastructure.servers.{module}"), name
+    )
     if reason := server_type.reason_missing():
         pytest.skip(f"server '{server_type.kind}' cannot be had: {reason}")
     with server_type() as server:

@@ -41,7 +41,7 @@ def version() -> None:
 def demo(
     ask: Annotated[
         str, typer.Option(help="The question.")
-    ] = "What does the with statement do with the context manager?",
+    ] = "What is the with statement used for?",
     docs: Annotated[
         Path | None, typer.Option(help="Read .md, .rst and .txt files of this folder instead.")
     ] = None,

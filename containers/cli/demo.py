@@ -15,11 +15,8 @@ from infrastructure.connections.vector.base import Match
 from infrastructure.errors import ConfigurationError
 from infrastructure.llm.messages import Message, Role
 
-SYSTEM = (
-    "You answer questions about a text. Use only the passages you are given. "
-    "Answer in two or three plain sentences."
-)
-MAX_ANSWER_TOKENS = 160
+SYSTEM = "Answer from the text."
+MAX_ANSWER_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ async def _converse(container: Any, text: Corpus, question: str, screen: Screen)
 
 
 async def _index(library: Library, text: Corpus, screen: Screen) -> None:
-    with screen.step(f"reading {text.title}") as came, screen.progress("embedding") as progress:
+    with screen.step() as came, screen.progress(f"embedding {text.title}") as progress:
         added = await library.index(progress)
         found = f"{len(text.passages)} passages, {text.characters:,} characters of {text.title}"
         came(f"embedded {added} of {found}" if added else f"index is up to date: {found}")
@@ -97,13 +94,13 @@ async def _ask(container: Any, library: Library, question: str, screen: Screen) 
         text = await _stream(model, question, matches, screen)
         return {"text": text, "sources": _sources(matches)}
 
-    with screen.step("answering") as came:
+    with screen.step() as came:
         found: dict[str, str] = await cache.get_or_set(f"demo:{key}", answer)
         if not asked:
-            screen.piece(found["text"])
+            screen.piece(_beginning(found["text"]))
         screen.console.print()
         screen.note(f"sources: {found['sources']}")
-        came(f"answered by {model.name}" if asked else f"answered from {cache.name}")
+        came(f"answered by {model.name}" if asked else "answered from cache.default")
     return found
 
 
@@ -118,11 +115,14 @@ async def _stream(model: Any, question: str, matches: list[Match], screen: Scree
 
 
 def _prompt(question: str, matches: list[Match]) -> list[Message]:
-    passages = "\n\n".join(f"[{match.fields['source']}] {match.text}" for match in matches)
-    return [
-        Message(Role.SYSTEM, SYSTEM),
-        Message(Role.USER, f"Passages:\n\n{passages}\n\nQuestion: {question}"),
-    ]
+    text = "\n".join(match.text for match in matches)
+    asked = f"Text: {text}\n\nQuestion: {question} Answer in one sentence."
+    return [Message(Role.SYSTEM, SYSTEM), Message(Role.USER, asked)]
+
+
+def _beginning(answer: str, size: int = 100) -> str:
+    """Enough of an answer that was shown already."""
+    return answer if len(answer) <= size else f"{answer[:size].rstrip()} …"
 
 
 def _sources(matches: list[Match]) -> str:

@@ -34,6 +34,7 @@ class Library:
         await self._store.ensure_collection(self.collection, self._embedder.dimensions)
         present = {record.id async for record in self._store.scroll(self.collection)}
         missing = [passage for passage in self._corpus.passages if passage.id not in present]
+        progress(0, len(missing))
         for start in range(0, len(missing), BATCH_PASSAGES):
             batch = missing[start : start + BATCH_PASSAGES]
             await self._add(batch)
@@ -41,7 +42,7 @@ class Library:
         await self._forget(present - {passage.id for passage in self._corpus.passages})
         return len(missing)
 
-    async def search(self, question: str, limit: int = 3) -> list[Match]:
+    async def search(self, question: str, limit: int = 2) -> list[Match]:
         """The passages most like the question, the best first."""
         vector = await self._embedder.embed_query(question)
         return await self._store.search(self.collection, vector, limit=limit)

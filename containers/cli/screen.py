@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -27,11 +27,14 @@ class Screen:
         self.console.print(f"[bold]{escape(text)}[/bold]\n")
 
     @contextmanager
-    def step(self, doing: str) -> Iterator[Callable[[str], None]]:
-        """Show what is being done, then what came of it and how long it took."""
+    def step(self, doing: str = "") -> Iterator[Callable[[str], None]]:
+        """Spin while it is `doing` something, then say what came of it and how long it took."""
         came: list[str] = []
         started = time.perf_counter()
-        with self.console.status(escape(doing)):
+        if doing and self.console.is_terminal:
+            with self.console.status(escape(doing)):
+                yield came.append
+        else:
             yield came.append
         seconds = time.perf_counter() - started
         self.console.print(
@@ -41,6 +44,9 @@ class Screen:
     @contextmanager
     def progress(self, doing: str) -> Iterator[Callable[[int, int], None]]:
         """A bar for long work; gone when the work is done."""
+        if not self.console.is_terminal:
+            yield lambda _done, _total: None
+            return
         columns = (
             TextColumn(escape(doing)),
             BarColumn(),
@@ -67,7 +73,8 @@ class Screen:
         """Every managed part: its provider path, kind, the line that chose it, and how it is."""
         table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), title_justify="left")
         for name in ("provider", "kind", "chosen in", "health", "latency"):
-            table.add_column(name, justify="right" if name == "latency" else "left")
+            justify: Literal["right", "left"] = "right" if name == "latency" else "left"
+            table.add_column(name, justify=justify, overflow="fold")
         for path, answer in sorted(health.items()):
             table.add_row(*_row(settings, path, answer))
         self.console.print()

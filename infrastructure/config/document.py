@@ -15,6 +15,9 @@ from infrastructure.config.scalars import NULLS
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 64
 _MAX_NODES = 100_000
+#: What the parser may quote is text of the document, unless it is the punctuation it expected.
+_QUOTED = re.compile(r"""\s*(?:'([^']*)'|"[^"]*")""")
+_EXPECTED = frozenset(",:?}]-")
 _TAGS = {None, "!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))}
 
 
@@ -239,7 +242,8 @@ def _refuse_tag(event: Any) -> None:
 
 def _explained(error: yaml.MarkedYAMLError, text: str) -> DocumentError:
     """Say what the parser says, without anything it quotes from the document."""
-    reason = re.sub(r"\s*(?:'[^']*'|\"[^\"]*\")", "", error.problem or "cannot be parsed")
+    problem = error.problem or "cannot be parsed"
+    reason = _QUOTED.sub(lambda found: found[0] if found[1] in _EXPECTED else "", problem)
     mark = error.problem_mark or error.context_mark
     lines = text.splitlines()
     line = lines[mark.line] if mark and mark.line < len(lines) else ""

@@ -58,12 +58,12 @@ def is_null(node: Node | None) -> bool:
 
 
 def find(node: Node | None, steps: tuple[str | int, ...]) -> Node | None:
-    """Follow keys and list positions as far as they lead; None when the way ends."""
+    """Follow keys and list positions; None when the way ends before the last."""
     for step in steps:
         if isinstance(node, Table):
             node = node.child(str(step))
-        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
-            node = node.items[step]
+        elif isinstance(node, Sequence) and str(step).isdecimal() and int(step) < len(node.items):
+            node = node.items[int(step)]
         else:
             return None
     return node

@@ -53,9 +53,6 @@ class SettingsError(ConfigurationError):
         body = "\n\n".join("\n".join(f"  {each}" for each in group) for _, group in groups)
         return f"{self.what}:\n\n{body}\n\n{self.hint}"
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.problems, self.profiles)
-
 
 class Report:
     """Collects problems while loading goes on.

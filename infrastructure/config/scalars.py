@@ -11,9 +11,10 @@ _BOOLEANS = {
     "False": False,
     "FALSE": False,
 }
-_DECIMAL = re.compile(r"[-+]?[0-9]{1,4000}")
-_OCTAL = re.compile(r"0o[0-7]{1,4000}")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,4000}")
+_LONGEST_NUMBER = 4000
+_DECIMAL = re.compile(r"[-+]?[0-9]+")
+_OCTAL = re.compile(r"0o[0-7]+")
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _INFINITY = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
 
@@ -22,7 +23,7 @@ def typed(text: str) -> str | int | float | bool:
     """The value that a plain scalar other than null stands for; `text` itself when it is text."""
     if text in _BOOLEANS:
         return _BOOLEANS[text]
-    if not text or text[0] not in "+-.0123456789":
+    if not text or text[0] not in "+-.0123456789" or len(text) > _LONGEST_NUMBER:
         return text
     if _DECIMAL.fullmatch(text):
         return int(text)

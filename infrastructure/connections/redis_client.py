@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import Field, SecretStr
 from redis import exceptions as vendor
@@ -23,6 +23,7 @@ from infrastructure.errors import (
     RejectedError,
     UnavailableError,
 )
+from infrastructure.resilience import deadline
 
 T = TypeVar("T")
 
@@ -62,8 +63,28 @@ class RedisAddress(Model):
     max_connections: int = Field(default=20, gt=0, description="Bound on open connections.")
 
 
+class _Line(Connection):
+    """Notices that it was reset while idle; the vendor notices an orderly close only.
+
+    The pool then opens it anew before a command is sent, so that no command is lost on it.
+    """
+
+    async def can_read(self) -> bool:
+        if self._reader is not None and self._reader.exception() is not None:
+            raise vendor.ConnectionError("reset while idle")
+        return await super().can_read()
+
+
+class _TlsLine(SSLConnection, _Line):
+    """The same over TLS."""
+
+
 def build_client(
-    address: RedisAddress, *, timeout_seconds: float, connect_timeout_seconds: float
+    address: RedisAddress,
+    *,
+    timeout_seconds: float,
+    connect_timeout_seconds: float,
+    is_bounded_outside: bool = False,
 ) -> Redis:
     """A client that opens nothing yet, waits for a free connection, and never retries by itself.
 
@@ -76,10 +97,12 @@ def build_client(
         address: The server.
         timeout_seconds: Bound on the wait for one answer; 0.8 of it on the wait for the pool.
         connect_timeout_seconds: Bound on opening one connection.
+        is_bounded_outside: Whoever calls has a deadline of its own around every call; the
+            vendor's, which starts a task for each command, is left out.
     """
     secret = address.password.get_secret_value() if address.password else ""
     pool = BlockingConnectionPool(
-        connection_class=SSLConnection if address.tls else Connection,
+        connection_class=_TlsLine if address.tls else _Line,
         max_connections=address.max_connections,
         timeout=timeout_seconds * _POOL_WAIT_SHARE,
         host=address.host,
@@ -87,7 +110,7 @@ def build_client(
         db=address.database,
         username=address.username or None,
         password=secret or None,
-        socket_timeout=timeout_seconds,
+        socket_timeout=None if is_bounded_outside else timeout_seconds,
         socket_connect_timeout=connect_timeout_seconds,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
@@ -107,6 +130,8 @@ class RedisComponent(Component):
     `settings` is a block that is a `RedisAddress` too and has `timeout_seconds`.
     """
 
+    #: Whether every command of the subclass runs inside a deadline.
+    _bounds_every_call: ClassVar[bool] = False
     _client: Redis | None = None
 
     def pool_stats(self) -> PoolStats:
@@ -128,6 +153,7 @@ class RedisComponent(Component):
             self.settings,
             timeout_seconds=self.settings.timeout_seconds,
             connect_timeout_seconds=self.settings.connect_timeout_seconds,
+            is_bounded_outside=self._bounds_every_call,
         )
         try:
             await self._ping()
@@ -142,8 +168,9 @@ class RedisComponent(Component):
 
     async def _ping(self) -> str:
         client = self._live_client()
-        with self._errors():
-            await twice_if_cut(lambda: client.execute_command("PING"))  # type: ignore[no-untyped-call]  # the vendor's
+        async with deadline(self.settings.timeout_seconds, self.name):
+            with self._errors():
+                await twice_if_cut(lambda: client.execute_command("PING"))  # type: ignore[no-untyped-call]  # the vendor's
         return f"redis at {self.settings.host}:{self.settings.port} answered a PING"
 
     def _errors(self) -> AbstractContextManager[None]:
@@ -153,8 +180,8 @@ class RedisComponent(Component):
 async def twice_if_cut(call: Callable[[], Awaitable[T]]) -> T:
     """Run a command that may be applied twice without harm, once more when its line was dead.
 
-    After a restart of the server every idle connection of the pool is dead, and only using one
-    tells. Timeouts, refusals and a full pool are not retried: the second try would not differ.
+    A line may die between the pool's look at it and the command. Timeouts, refusals and a full
+    pool are not retried: the second try would not differ.
     """
     try:
         return await call()

@@ -56,8 +56,7 @@ class ValkeyServer(LocalServer):
     def start(self) -> None:
         """Start, or look at the given one, and wait until a PING is answered."""
         if self._given:
-            if not _answers_ping(self._given):
-                raise UnavailableError("the given redis server does not answer a PING")
+            self._look_at_given()
             return
         binary = _binary()
         if binary is None:
@@ -91,6 +90,14 @@ class ValkeyServer(LocalServer):
     def thaw(self) -> None:
         """Go on after `freeze()`."""
         self._running().send(signal.SIGCONT)
+
+    def _look_at_given(self) -> None:
+        try:
+            answers = _answers_ping(self._given)
+        except OSError as error:
+            raise UnavailableError(f"the given redis server does not answer: {error}") from error
+        if not answers:
+            raise UnavailableError("the given redis server does not answer a PING with that login")
 
     def _running(self) -> ServerProcess:
         if self._process is None:

@@ -1,6 +1,8 @@
 """What every SQL connection manager promises, over what each connection manager does."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -27,6 +29,17 @@ COUNT = "SELECT count(*) AS items FROM item"
 async def count(manager: SqlConnectionManager) -> int:
     (row,) = await manager.execute_query(COUNT)
     return int(row["items"])
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait, but not for long, until the condition holds."""
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110 - neither pool nor server announces it
+            await asyncio.sleep(0.002)
+
+
+async def in_use(manager: SqlConnectionManager) -> bool:
+    return manager.pool_stats().in_use > 0
 
 
 def like(manager: SqlConnectionManager, **changes: object) -> SqlConnectionManager:
@@ -233,8 +246,7 @@ class SqlContract(ConnectionContract):
 
     async def test_a_cancelled_statement_leaves_the_pool_as_it_was(self, db: SqlConnectionManager):
         task = asyncio.create_task(db.execute_query(self.slow))
-        while not db.pool_stats().in_use:
-            await asyncio.sleep(0)
+        await until(partial(in_use, db))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -250,8 +262,7 @@ class SqlContract(ConnectionContract):
 
     async def test_closing_ends_running_statements(self, db: SqlConnectionManager):
         task = asyncio.create_task(db.execute_query(self.slow))
-        while not db.pool_stats().in_use:
-            await asyncio.sleep(0)
+        await until(partial(in_use, db))
         await db.disconnect()
         with pytest.raises(UnavailableError):
             await task

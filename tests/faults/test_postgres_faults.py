@@ -220,9 +220,7 @@ async def test_the_health_check_follows_the_network(
     assert (await db.health_check()).is_up
 
 
-async def test_no_session_is_lost_from_the_pool_through_many_faults(
-    proxy: FaultProxy, url: str
-):
+async def test_no_session_is_lost_from_the_pool_through_many_faults(proxy: FaultProxy, url: str):
     async with manager_through(proxy, url, pool_size=3, max_overflow=0) as db:
         for fault in (proxy.black_hole, lambda: proxy.reset_after(0), lambda: proxy.half_reply(5)):
             await fill(db, 3)

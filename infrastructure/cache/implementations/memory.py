@@ -70,14 +70,17 @@ class InMemoryCacheProvider(BaseCacheProvider):
         """The values in the order of `keys`, `MISSING` for each that is not there."""
         return [await self.get(key) for key in keys]
 
+    async def set(self, key: str, value: Any, ttl_seconds: float) -> None:
+        """Store one value."""
+        self._put(key, freeze(value, where=self.name), self._clock() + ttl_seconds)
+        self._make_room()
+
     async def set_many(self, values: Mapping[str, Any], ttl_seconds: float) -> None:
         """Store all or, when a value is refused, none."""
         expires_at = self._clock() + ttl_seconds
         frozen = {key: freeze(value, where=self.name) for key, value in values.items()}
         for key, value in frozen.items():
-            self._entries[key] = _Entry(expires_at, value)
-            self._entries.move_to_end(key)
-            heapq.heappush(self._deadlines, (expires_at, key))
+            self._put(key, value, expires_at)
         self._make_room()
 
     async def delete_many(self, keys: Sequence[str]) -> int:
@@ -102,6 +105,11 @@ class InMemoryCacheProvider(BaseCacheProvider):
 
     async def _ping(self) -> str:
         return f"{len(self._entries)} of at most {self.settings.max_entries} entries"
+
+    def _put(self, key: str, frozen: Any, expires_at: float) -> None:
+        self._entries[key] = _Entry(expires_at, frozen)
+        self._entries.move_to_end(key)
+        heapq.heappush(self._deadlines, (expires_at, key))
 
     def _live(self, key: str) -> _Entry | None:
         entry = self._entries.get(key)

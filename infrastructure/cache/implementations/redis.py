@@ -45,6 +45,7 @@ class RedisCacheProvider(RedisComponent, BaseCacheProvider):
 
     Settings: ClassVar[type[RedisCacheSettings]] = RedisCacheSettings
     settings: RedisCacheSettings
+    _bounds_every_call: ClassVar[bool] = True
 
     def __init__(self, settings: RedisCacheSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)
@@ -58,9 +59,15 @@ class RedisCacheProvider(RedisComponent, BaseCacheProvider):
         stored: list[Any] = await self._call(lambda client: client.mget(names))
         return [self._value(raw) for raw in stored]
 
+    async def set(self, key: str, value: Any, ttl_seconds: float) -> None:
+        """Store one value."""
+        data = encode(value, where=self.name)
+        milliseconds = _milliseconds(ttl_seconds)
+        await self._call(lambda client: client.set(self._name(key), data, px=milliseconds))
+
     async def set_many(self, values: Mapping[str, Any], ttl_seconds: float) -> None:
         """Store all in one round trip; when a value is refused, none."""
-        milliseconds = max(1, round(ttl_seconds * 1000))
+        milliseconds = _milliseconds(ttl_seconds)
         entries = {self._name(key): encode(value, where=self.name) for key, value in values.items()}
         if entries:
             await self._call(lambda client: _set_all(client, entries, milliseconds))
@@ -130,6 +137,10 @@ async def _set_all(client: Redis, entries: Mapping[str, bytes], milliseconds: in
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
 
 
 def _literally(text: str) -> str:

@@ -2,13 +2,13 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
-from functools import wraps
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from functools import lru_cache
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
-from sqlalchemy import event, text
+from sqlalchemy import TextClause, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -18,9 +18,9 @@ from sqlalchemy.pool import QueuePool
 from infrastructure.config.models.base import Seconds
 from infrastructure.config.models.db import ConnectionSettings
 from infrastructure.connections.base import AsyncBaseConnectionManager, PoolStats
+from infrastructure.connections.database.session import BoundedSession, outcome_unknown
 from infrastructure.errors import (
     InfrastructureError,
-    OutcomeUnknownError,
     OverloadedError,
     RejectedError,
     UnavailableError,
@@ -28,7 +28,6 @@ from infrastructure.errors import (
 from infrastructure.resilience import deadline
 
 ResultT = TypeVar("ResultT")
-ParamsT = ParamSpec("ParamsT")
 
 #: Statements that change nothing, so that losing their answer loses nothing.
 _READING = frozenset({"pragma", "select", "show", "table", "values"})
@@ -88,14 +87,14 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
         try:
             async with self._bounded(), self._opened(self._engine).connect() as connection:
                 is_sent = True
-                result = await connection.execute(text(sql), params or {})
+                result = await connection.execute(_parsed(sql), params or {})
                 if not result.returns_rows:
                     return []
                 columns = tuple(result.keys())
                 return [dict(zip(columns, row, strict=True)) for row in result]
         except UnavailableError as error:
             if is_sent and not _is_reading(sql):
-                raise self._outcome_unknown("the statement") from error
+                raise outcome_unknown("the statement", error) from error
             raise
 
     @asynccontextmanager
@@ -106,7 +105,7 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
         bounded by `timeout_seconds` and raises our errors.
         """
         await self.connect()
-        session = _Session(self)
+        session = BoundedSession(self._opened(self._sessions), self._bounded)
         try:
             yield session
             await session.commit()
@@ -155,8 +154,8 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
 
     async def _close(self) -> None:
         engine, self._engine, self._sessions = self._engine, None, None
-        await asyncio.gather(*(self._leave(connection) for connection in self._connections))
-        self._connections = set()
+        leaving, self._connections = self._connections, set()
+        await asyncio.gather(*(self._leave(connection) for connection in leaving))
         if engine is not None:
             await engine.dispose(close=False)
 
@@ -193,13 +192,6 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
             hint="Raise pool_size or max_overflow, or hold sessions for a shorter time.",
         )
 
-    def _outcome_unknown(self, what: str) -> OutcomeUnknownError:
-        return OutcomeUnknownError(
-            f"the answer to {what} was lost",
-            where=self.name,
-            hint="Read before trying again: it may have been applied.",
-        )
-
     def _on_error(self, context: ExceptionContext) -> BaseException | None:
         if context.is_pre_ping:
             context.is_disconnect = True  # a ping that fails for any reason ends the connection
@@ -213,7 +205,11 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
 
     def _error_for(self, context: ExceptionContext) -> InfrastructureError | None:
         original, wrapped = context.original_exception, context.sqlalchemy_exception
-        if context.is_disconnect and isinstance(original, Exception):
+        if not isinstance(original, Exception):
+            return None  # the caller was cancelled
+        if self._is_left(context):
+            return UnavailableError("was closed while in use", where=self.name)
+        if context.is_disconnect:
             found = self._translate(original)
             if isinstance(found, UnavailableError):
                 return found
@@ -223,14 +219,19 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
             return RejectedError(f"the statement's parameters: {reason}", where=self.name)
         return self._translate(original)
 
+    def _is_left(self, context: ExceptionContext) -> bool:
+        """Whether the engine the error comes from has been closed since."""
+        if self._engine is None or context.engine is None:
+            return self._engine is None
+        return context.engine.pool is not self._engine.sync_engine.pool
+
     def _prepare(self, adapted: Any) -> None:
         """Make a new connection ready for use; a hook for the backend."""
 
     def _listen(self, engine: AsyncEngine) -> None:
         def on_connect(adapted: Any, _record: Any) -> None:
             try:
-                if self._engine is not engine:
-                    raise UnavailableError("was closed while in use", where=self.name)
+                self._opened(engine if self._engine is engine else None)
                 self._prepare(adapted)
             except BaseException:
                 adapted.close()
@@ -245,42 +246,9 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
         event.listen(engine.sync_engine.pool, "close", on_close)
 
 
-class _Session(AsyncSession):
-    """A SQLAlchemy session each of whose calls has a deadline and raises our errors."""
-
-    def __init__(self, manager: SqlConnectionManager) -> None:
-        super().__init__(manager._opened(manager._sessions), expire_on_commit=False)  # noqa: SLF001 - one unit with the manager
-        self.manager = manager
-
-    async def commit(self) -> None:
-        """Flush and commit.
-
-        Raises:
-            OutcomeUnknownError: The answer to the commit itself was lost.
-        """
-        await self.flush()
-        try:
-            await _bounded(AsyncSession.commit)(self)
-        except UnavailableError as error:
-            raise self.manager._outcome_unknown("the commit") from error  # noqa: SLF001 - one unit with the manager
-
-
-def _bounded(
-    call: Callable[Concatenate[Any, ParamsT], Awaitable[ResultT]],
-) -> Callable[Concatenate[Any, ParamsT], Awaitable[ResultT]]:
-    @wraps(call)
-    async def bounded(self: _Session, /, *args: ParamsT.args, **kwargs: ParamsT.kwargs) -> ResultT:
-        async with self.manager._bounded():  # noqa: SLF001 - one unit with the manager
-            return await call(self, *args, **kwargs)
-
-    return bounded
-
-
-for _call in (
-    *("close", "connection", "delete", "execute", "flush", "get", "get_one", "merge"),
-    *("refresh", "rollback", "scalar", "scalars", "stream", "stream_scalars"),
-):
-    setattr(_Session, _call, _bounded(getattr(AsyncSession, _call)))
+@lru_cache(maxsize=512)
+def _parsed(sql: str) -> TextClause:
+    return text(sql)
 
 
 def _is_reading(sql: str) -> bool:

@@ -210,6 +210,15 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no ty
 
     leaving: set["asyncio.Task[None]"]
 
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the driver's signature
+        """Run commands; a commit that the server turned into a rollback is an error."""
+        status: str = await super().execute(query, *args, timeout=timeout)
+        if status == "ROLLBACK" and query.startswith("COMMIT"):
+            raise asyncpg.InFailedSQLTransactionError(
+                "rolled back on commit, since a statement of it had failed"
+            )
+        return status
+
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - the driver's signature
         """Start to leave, and return at once."""
         task = asyncio.create_task(self.leave())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 import uuid
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -28,6 +29,7 @@ from infrastructure.errors import (
 
 _PRIMARY_CODE = 0xFF
 _INTERRUPT_EVERY_SECONDS = 0.01
+_ROLLBACK_ATTEMPTS = 3
 _CONFLICTS = frozenset(
     {
         sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
@@ -60,7 +62,7 @@ class SqliteSettings(SqlSettings):
 
     kind: str = "sqlite"
     path: Path | Literal[":memory:"] = Field(
-        default=":memory:", description="The file, created with its folders on connecting, or :memory:."
+        default=":memory:", description="The file, created with its folders, or :memory:."
     )
     max_overflow: int = Field(default=0, ge=0, description="Connections beyond the pool's size.")
     busy_timeout_seconds: Seconds = Field(
@@ -117,7 +119,7 @@ class SqliteConnectionManager(SqlConnectionManager):
             pool_use_lifo=True,
             hide_parameters=True,
         )
-        event.listen(engine.sync_engine.pool, "invalidate", _interrupt)
+        event.listen(engine.sync_engine.pool, "invalidate", self._interrupt)
         sessions = engine.execution_options()
         event.listen(sessions.sync_engine, "begin", self._begin)
         return engine, sessions
@@ -129,6 +131,8 @@ class SqliteConnectionManager(SqlConnectionManager):
         return URL.create("sqlite+aiosqlite", database=self._memory, query=query)
 
     def _prepare(self, adapted: Any) -> None:
+        connection = adapted.driver_connection
+        connection.close = _once(connection.close)  # closing twice at a time hangs in the driver
         cursor = adapted.cursor()
         if isinstance(self.settings.path, Path):
             cursor.execute("PRAGMA journal_mode = WAL")
@@ -137,6 +141,11 @@ class SqliteConnectionManager(SqlConnectionManager):
 
     def _begin(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"BEGIN {self.settings.transaction_mode}")
+
+    def _interrupt(self, adapted: Any, _record: Any, _error: BaseException | None) -> None:
+        """Stop what a cancelled statement is still doing in its thread."""
+        if adapted.driver_connection in self._connections:  # else it is being left already
+            adapted.run_async(_stop)
 
     def _create_folder(self, folder: Path) -> None:
         try:
@@ -159,15 +168,22 @@ class SqliteConnectionManager(SqlConnectionManager):
 
     async def _leave(self, connection: aiosqlite.Connection) -> None:
         await _stop(connection)
-        await connection.close()
+        await _interrupting(connection, connection.close())
 
     def _abandon(self, connection: aiosqlite.Connection) -> None:
         connection.stop()
 
 
-def _interrupt(adapted: Any, _record: Any, _error: BaseException | None) -> None:
-    """Stop what a cancelled statement is still doing in its thread."""
-    adapted.run_async(_stop)
+def _once(work: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Awaitable[None]]:
+    """Share one run of `work` among all its callers."""
+    runs: list[asyncio.Task[None]] = []
+
+    async def run() -> None:
+        if not runs:
+            runs.append(asyncio.create_task(work()))
+        await asyncio.shield(runs[0])
+
+    return run
 
 
 async def _stop(connection: aiosqlite.Connection) -> None:
@@ -175,10 +191,21 @@ async def _stop(connection: aiosqlite.Connection) -> None:
 
     A connection that is closed keeps its locks for as long as a cursor of it is referred to.
     """
-    with contextlib.suppress(ValueError):  # closed already
-        queue_end = asyncio.ensure_future(connection.rollback())
-        while not queue_end.done():
-            await connection.interrupt()  # says nothing to a statement that has yet to start
-            await asyncio.wait((queue_end,), timeout=_INTERRUPT_EVERY_SECONDS)
-        if queue_end.exception() is not None:
-            await connection.rollback()
+    with contextlib.suppress(ValueError, sqlite3.ProgrammingError):  # closed already
+        for _ in range(_ROLLBACK_ATTEMPTS):
+            if await _interrupting(connection, connection.rollback()):
+                return
+
+
+async def _interrupting(connection: aiosqlite.Connection, work: Coroutine[Any, Any, None]) -> bool:
+    """Do `work`, ending each statement before it in the connection's queue; say if it was done."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with contextlib.suppress(ValueError, sqlite3.ProgrammingError):  # closed meanwhile
+            await connection.interrupt()
+        await asyncio.wait((task,), timeout=_INTERRUPT_EVERY_SECONDS)
+    try:
+        task.result()
+    except sqlite3.OperationalError:  # it was interrupted itself
+        return False
+    return True

@@ -24,6 +24,7 @@ from infrastructure.errors import (
     ConfigurationError,
     ConflictError,
     DataError,
+    InfrastructureError,
     NotFoundError,
     OverloadedError,
     RejectedError,
@@ -84,24 +85,27 @@ class LocalEngine:
         if self._client is not None:
             return
         try:
-            self._client = _Local(str(self._path) if self._path else ":memory:")
-        except RuntimeError as error:
-            raise ConflictError(
+            self._client = _Local(self._path)
+        except Exception as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: Exception) -> InfrastructureError:
+        code = getattr(error, "sqlite_errorcode", None)
+        if isinstance(error, RuntimeError) or code == sqlite3.SQLITE_BUSY:
+            return ConflictError(
                 f"the folder {self._path} is in use by another store or process",
                 where=self._where,
                 hint="Close that one, or run a Qdrant server and set url instead of path.",
-            ) from error
-        except OSError as error:
-            raise ConfigurationError(
-                f"the folder {self._path} cannot be used: {error.strerror}",
+            )
+        if isinstance(error, OSError) or code == sqlite3.SQLITE_CANTOPEN:
+            return ConfigurationError(
+                f"the folder {self._path} cannot be used: {error}",
                 where=self._where,
                 hint="Check that `path` names a folder that may be written.",
-            ) from error
-        except Exception as error:
-            raise DataError(
-                f"the folder {self._path} cannot be read: {type(error).__name__}",
-                where=self._where,
-            ) from error
+            )
+        return DataError(
+            f"the folder {self._path} cannot be read: {type(error).__name__}", where=self._where
+        )
 
     def _release(self) -> None:
         client, self._client = self._client, None
@@ -144,9 +148,12 @@ class _Local(QdrantLocal):
 
     LARGE_DATA_THRESHOLD = sys.maxsize
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, path: Path | None) -> None:
+        self.collections = {}
+        self._flock_file = None
+        self._lock = _lock(path) if path else None
         try:
-            super().__init__(location)
+            super().__init__(str(path) if path else ":memory:")
         except BaseException:
             self.release()
             raise
@@ -174,6 +181,23 @@ class _Local(QdrantLocal):
             collection.close()
         if self._flock_file is not None:
             self._flock_file.close()
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _lock(path: Path) -> sqlite3.Connection:
+    """Lock the folder before the vendor reads it, who locks only afterwards.
+
+    SQLite's lock is the system's own on every platform, and ends with the process.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    lock = sqlite3.connect(path / ".in_use", timeout=0, isolation_level=None)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except BaseException:
+        lock.close()
+        raise
+    return lock
 
 
 def _prepare(collection: LocalCollection) -> None:

@@ -93,6 +93,8 @@ class ServerEngine:
         async with self._slots:
             self._in_flight += 1
             try:
+                if self._client is None:
+                    raise UnavailableError("closed while the call waited", where=self._where)
                 with self._translated():
                     return await getattr(self._client, method)(**arguments)
             finally:
@@ -132,7 +134,7 @@ class ServerEngine:
         if isinstance(source, ValueError):
             return DataError("the answer cannot be read", where=self._where)
         return UnavailableError(
-            f"no answer from Qdrant: {type(source).__name__}",
+            f"no answer from Qdrant: {type(source).__name__}: {self._clean(str(source))}",
             where=self._where,
             hint="Check url, and that the server runs.",
         )

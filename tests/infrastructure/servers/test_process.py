@@ -8,7 +8,12 @@ from infrastructure.errors import UnavailableError
 from infrastructure.servers.process import ServerProcess
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
-DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); time.sleep(600)"
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("on", flush=True)
+time.sleep(600)
+"""
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import importlib.util
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,6 @@ def test_a_binary_on_the_path_serves_when_the_wheel_is_not_there(
 ) -> None:
     binary = tmp_path / "redis-server"
     binary.touch(mode=0o755)
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert module._binary() == binary

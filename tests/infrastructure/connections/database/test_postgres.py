@@ -1,5 +1,6 @@
 import asyncio
 import traceback
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -23,7 +24,7 @@ from infrastructure.errors import (
 )
 from infrastructure.servers.postgres import PostgresServer
 from infrastructure.servers.process import free_port
-from tests.contracts.sql_contract import INSERT, SqlContract, count, like
+from tests.contracts.sql_contract import INSERT, SqlContract, count, like, until
 
 
 @pytest.fixture
@@ -55,12 +56,10 @@ class TestPostgres(SqlContract):
         self, db: PostgresConnectionManager
     ):
         task = asyncio.create_task(db.execute_query(self.slow))
-        while not await _running(db):
-            await asyncio.sleep(0.01)
+        await until(partial(_is_running, db))
         task.cancel()
         await asyncio.wait((task,))
-        while await _running(db):
-            await asyncio.sleep(0.01)
+        await until(partial(_is_over, db))
 
     async def test_a_deadlock_is_an_overload_for_one_of_the_two(
         self, db: PostgresConnectionManager
@@ -78,7 +77,17 @@ class TestPostgres(SqlContract):
                 await session.execute(statement, {"id": second})
 
         ends = await asyncio.gather(update(1, 2), update(2, 1), return_exceptions=True)
-        assert sorted(type(end) for end in ends if end) == [OverloadedError]
+        assert [type(end) for end in ends if end] == [OverloadedError]
+
+    async def test_a_commit_after_a_swallowed_error_is_not_silently_a_rollback(
+        self, db: PostgresConnectionManager
+    ):
+        with pytest.raises(RejectedError, match="rolled back on commit"):
+            async with db.session() as session:
+                await session.execute(text(INSERT), {"id": 1, "name": "one"})
+                with pytest.raises(ConflictError):
+                    await session.execute(text(INSERT), {"id": 1, "name": "other"})
+        assert await count(db) == 0
 
     async def test_sessions_can_raise_their_isolation(self, db: PostgresConnectionManager):
         async with db.session() as session:
@@ -133,7 +142,11 @@ class TestPostgres(SqlContract):
         assert "hunter2" not in str(caught.value)
 
 
-async def _running(db: PostgresConnectionManager) -> bool:
+async def _is_over(db: PostgresConnectionManager) -> bool:
+    return not await _is_running(db)
+
+
+async def _is_running(db: PostgresConnectionManager) -> bool:
     found = await db.execute_query(
         "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
         " AND datname = current_database()"

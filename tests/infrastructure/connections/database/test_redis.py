@@ -94,23 +94,49 @@ async def test_a_pool_in_use_for_too_long_is_an_overload(valkey: LocalServer) ->
         await asyncio.gather(blocking, return_exceptions=True)
 
 
-async def test_a_lost_answer_is_an_unknown_outcome_and_sent_once(valkey: LocalServer) -> None:
+@pytest.fixture
+async def proxy(valkey: LocalServer) -> AsyncIterator[FaultProxy]:
     server = address(valkey.url)
     async with FaultProxy(server["host"], server["port"]) as proxy:
-        async with _manager(valkey.url, port=proxy.port) as manager:
-            await manager.execute("SET", "counter", 0)
-            proxy.reset_after(0)
-            with pytest.raises(OutcomeUnknownError):
-                await manager.execute("INCR", "counter")
-            await proxy.passes()
-            assert await manager.execute("GET", "counter") == b"1"
+        yield proxy
 
 
-async def test_no_answer_to_a_sent_command_is_an_unknown_outcome(valkey: LocalServer) -> None:
-    server = address(valkey.url)
-    async with FaultProxy(server["host"], server["port"]) as proxy:
-        async with _manager(valkey.url, port=proxy.port, timeout_seconds=0.1) as manager:
-            proxy.black_hole()
-            with pytest.raises(OutcomeUnknownError):
-                await manager.execute("INCR", "counter")
-            await proxy.passes()
+async def test_a_lost_answer_is_an_unknown_outcome_and_sent_once(
+    valkey: LocalServer, proxy: FaultProxy
+) -> None:
+    async with _manager(valkey.url, port=proxy.port) as manager:
+        await manager.execute("SET", "counter", 0)
+        proxy.reset_after(0)
+        with pytest.raises(OutcomeUnknownError):
+            await manager.execute("INCR", "counter")
+        await proxy.passes()
+        assert await manager.execute("GET", "counter") == b"1"
+
+
+async def test_no_answer_to_a_sent_command_is_an_unknown_outcome(
+    valkey: LocalServer, proxy: FaultProxy
+) -> None:
+    async with _manager(valkey.url, port=proxy.port, timeout_seconds=0.1) as manager:
+        proxy.black_hole()
+        with pytest.raises(OutcomeUnknownError):
+            await manager.execute("INCR", "counter")
+
+
+async def test_a_command_that_found_no_connection_was_not_sent(
+    valkey: LocalServer, proxy: FaultProxy
+) -> None:
+    async with _manager(valkey.url, port=proxy.port) as manager:
+        await proxy.refuse()
+        with pytest.raises(UnavailableError):
+            await manager.execute("INCR", "counter")
+
+
+async def test_lines_that_died_idle_are_replaced_before_a_command_is_sent(
+    valkey: LocalServer, proxy: FaultProxy
+) -> None:
+    async with _manager(valkey.url, port=proxy.port) as manager:
+        await asyncio.gather(*(manager.execute("PING") for _ in range(8)))
+        await manager.execute("SET", "counter", 0)
+        await proxy.drop_connections()
+        answers = await asyncio.gather(*(manager.execute("INCR", "counter") for _ in range(8)))
+        assert sorted(answers) == list(range(1, 9))

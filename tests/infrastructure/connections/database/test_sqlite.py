@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,16 @@ from sqlalchemy import text
 
 from infrastructure.connections.database.sqlite import SqliteConnectionManager, SqliteSettings
 from infrastructure.errors import ConfigurationError, DataError, OverloadedError, RejectedError
-from tests.contracts.sql_contract import COUNT, CREATE, INSERT, SqlContract, count, like
+from tests.contracts.sql_contract import (
+    COUNT,
+    CREATE,
+    INSERT,
+    SqlContract,
+    count,
+    in_use,
+    like,
+    until,
+)
 
 _NUMBERS = "WITH RECURSIVE n(i) AS (VALUES(0) UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000)"
 
@@ -94,8 +104,7 @@ class TestSqliteMemory(_Sqlite):
     async def test_data_survive_a_cancelled_statement(self, db: SqliteConnectionManager):
         await db.execute_query(INSERT, {"id": 1, "name": "one"})
         task = asyncio.create_task(db.execute_query(self.slow))
-        while not db.pool_stats().in_use:
-            await asyncio.sleep(0)
+        await until(partial(in_use, db))
         task.cancel()
         await asyncio.wait((task,))
         assert await count(db) == 1

@@ -1,0 +1,226 @@
+"""From the merged tree to `Settings`, or to a list of everything that is wrong with it."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from infrastructure.config.binding import Binder, choices, element_of, is_model, is_secret, value_of
+from infrastructure.config.models.base import Block, Part
+from infrastructure.config.models.settings import Settings
+from infrastructure.config.nodes import Node, Scalar, Table, find, is_null, walk
+from infrastructure.config.origins import Layer, Origin
+from infrastructure.config.placeholders import advice
+from infrastructure.config.problems import Report
+from infrastructure.config.tree import NAME
+from infrastructure.config.wording import found_in, is_harmless, message_of
+from infrastructure.errors import ConfigurationError, UnknownKindError
+from infrastructure.registry import registry_of
+
+
+def validate(tree: Table, profiles: Iterable[str], report: Report) -> Settings | None:
+    """The settings; None when the report has problems."""
+    sections = _Validation(tree, report).sections()
+    if report.problems:
+        return None
+    return Settings(**sections)._remember(profiles, _origins(tree))  # noqa: SLF001 -- its only maker
+
+
+_NO_NAME = "is no name: names are lower-case identifiers without `__`"
+_KEY = "[key]"
+
+
+class _Validation:
+    def __init__(self, tree: Table, report: Report) -> None:
+        self._tree = tree
+        self._report = report
+        self._binder = Binder(report)
+
+    def sections(self) -> dict[str, Any]:
+        """Every top-level part that is there, validated by its own model."""
+        for key, node in self._tree.items.items():
+            if key not in Settings.model_fields:
+                self._binder.note_unknown(node, key, Settings.model_fields)
+        return {
+            name: section
+            for name, field in Settings.model_fields.items()
+            if (section := self._section(name, field.annotation)) is not None
+        }
+
+    def _section(self, name: str, annotation: Any) -> BaseModel | None:
+        node = self._tree.child(name)
+        if issubclass(annotation, Part):
+            return self._part(name, node, annotation)
+        if node is None or is_null(node):
+            return None
+        if not isinstance(node, Table):
+            self._report.add(node.origin, name, "should be a mapping")
+            return None
+        return self._model(annotation, self._binder.bind(node, annotation, name), node, name)
+
+    def _part(self, name: str, node: Node | None, model: type[Part[Any]]) -> Part[Any] | None:
+        if node is not None and not is_null(node) and not isinstance(node, Table):
+            self._report.add(node.origin, name, "should be a mapping")
+            return None
+        table = node if isinstance(node, Table) else Table({}, Origin(Layer.DEFAULT))
+        for key, child in table.items.items():
+            if key not in model.model_fields:
+                self._binder.note_unknown(child, f"{name}.{key}", model.model_fields)
+        default = self._block(name, table.child("default"), f"{name}.default")
+        if is_null(table.child("default")):
+            self._note_missing(table, f"{name}.default", "is missing: a block with its `kind`")
+        instances = self._instances(name, table.child("instances"))
+        if default is None or len(instances) < _count(table.child("instances")):
+            return None
+        return model(default=default, instances=instances)
+
+    def _instances(self, part: str, node: Node | None) -> dict[str, Block]:
+        if node is None or is_null(node):
+            return {}
+        path = f"{part}.instances"
+        if not isinstance(node, Table):
+            self._report.add(node.origin, path, "should be a mapping of names to blocks")
+            return {}
+        blocks: dict[str, Block] = {}
+        for name, child in node.items.items():
+            if not NAME.fullmatch(name):
+                self._report.add(child.origin, f"{path}.{name}", _NO_NAME)
+            if (block := self._block(part, child, f"{path}.{name}")) is not None:
+                blocks[name] = block
+        return blocks
+
+    def _block(self, part: str, node: Node | None, path: str) -> Block | None:
+        if node is None or is_null(node):
+            return None
+        if not isinstance(node, Table):
+            self._report.add(node.origin, path, "should be a mapping with a `kind`")
+            return None
+        model = self._model_of_kind(part, node, path)
+        if model is None:
+            return None
+        return self._model(model, self._binder.bind_model(node, model, path), node, path)
+
+    def _model_of_kind(self, part: str, table: Table, path: str) -> Any:
+        kind, here = table.child("kind"), f"{path}.kind"
+        if not isinstance(kind, Scalar) or not kind.text:
+            if here not in self._report.blamed:
+                self._note_kind(part, table, kind, here)
+            return None
+        try:
+            return registry_of(part).resolve(kind.text).Settings
+        except UnknownKindError as error:
+            message, hint = _unknown_kind(kind, error, here)
+        except ConfigurationError as error:
+            message, hint = error.what, error.hint
+        self._report.add(kind.origin, here, message, hint)
+        return None
+
+    def _note_kind(self, part: str, table: Table, kind: Node | None, path: str) -> None:
+        known = f"Known: {', '.join(registry_of(part).kinds())}."
+        if isinstance(kind, Scalar) and kind.origin.empty:
+            message = f"{kind.origin.empty} is set but empty"
+            self._report.add(kind.origin, path, message, known)
+        elif isinstance(kind, Scalar):
+            self._note_missing(table, path, "is required", known)
+        elif kind is None:
+            self._note_missing(table, path, "is missing", known)
+        else:
+            self._report.add(kind.origin, path, "should be the name of a kind", known)
+
+    def _model(self, model: Any, data: Any, node: Table, path: str) -> Any:
+        # The vendor's error holds the input, so it must not become the context of ours.
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            errors = error.errors(include_url=False, include_input=False, include_context=False)
+        for each in errors:
+            self._note(each, model, node, path)
+        return None
+
+    def _note(self, error: Any, model: Any, block: Table, path: str) -> None:
+        steps, node = _target(block, error)
+        here = ".".join((path, *(str(step) for step in steps)))
+        if here in self._report.blamed:
+            return
+        if error["type"] == "missing":
+            self._note_missing(block, here, "is required")
+        elif _KEY in error["loc"]:
+            self._report.add(node.origin if node else "", here, _NO_NAME)
+        else:
+            is_secret = _is_secret_field(model, steps)
+            message = message_of(error, node) + found_in(node, here, is_secret=is_secret)
+            origin = _start_of(node) if isinstance(node, Table) else (node or block).origin
+            self._report.add(origin, here, message, _unset_in(node))
+
+    def _note_missing(self, table: Table, path: str, message: str, hint: str = "") -> None:
+        if path in self._report.blamed:
+            return
+        node = find(self._tree, tuple(path.split(".")))
+        if node is not None and (unset := node.origin.unset):
+            if not self._report.lacks_variables:
+                needs = f"needs ${{{unset[0]}}}, which is not set"
+                self._report.add(node.origin, path, needs, advice(unset[0]))
+        elif not self._report.lacks_files:
+            self._report.add(_start_of(table), path, message, hint)
+
+
+def _count(node: Node | None) -> int:
+    return sum(not is_null(each) for each in node.items.values()) if isinstance(node, Table) else 0
+
+
+def _target(block: Table, error: Any) -> tuple[tuple[Any, ...], Node | None]:
+    """The steps of an error that are keys of the block; the names of union members are not."""
+    steps: tuple[Any, ...] = ()
+    node: Node | None = block
+    for step in error["loc"]:
+        below = find(node, (step,))
+        if below is None:
+            # A key of JSON text from outside is as secret as the text.
+            is_absent = error["type"] == "missing" and isinstance(node, Table)
+            return ((*steps, step), None) if is_absent else (steps, node)
+        steps, node = (*steps, step), below
+    return steps, node
+
+
+def _is_secret_field(model: type[BaseModel], steps: tuple[Any, ...]) -> bool:
+    annotation: Any = model
+    for step in steps:
+        owner = next((each for each in choices(annotation) if is_model(each)), None)
+        if owner is None or step not in owner.model_fields:
+            annotation = element_of(annotation) if isinstance(step, int) else value_of(annotation)
+        else:
+            annotation = owner.model_fields[step].annotation
+        if is_secret(annotation):
+            return True
+    return False
+
+
+def _unknown_kind(kind: Scalar, error: UnknownKindError, path: str) -> tuple[str, str]:
+    if is_harmless(kind, path):
+        return error.what, error.hint
+    source = kind.origin.variable or kind.origin.layer
+    return f"unknown kind from {source}", f"Known: {', '.join(error.known)}."
+
+
+def _unset_in(node: Node | None) -> str:
+    """What to do when a whole block was refused and some of its variables are not set."""
+    if not isinstance(node, Table):
+        return ""
+    names = {name: None for _, each in walk(node, "*") for name in each.origin.unset}
+    return f"Not set: {', '.join(names)}." if names else ""
+
+
+def _start_of(table: Table) -> Origin:
+    """A block begins, for a reader, where its kind stands."""
+    kind = table.child("kind")
+    return kind.origin if isinstance(kind, Scalar) else table.origin
+
+
+def _origins(tree: Table) -> dict[str, Origin]:
+    """The origin of every path; what is null in the end has its model's default."""
+    origins = {}
+    for path, node in walk(tree):
+        origin = _start_of(node) if isinstance(node, Table) else node.origin
+        origins[path] = replace(origin, layer=Layer.DEFAULT) if is_null(node) else origin
+    return origins

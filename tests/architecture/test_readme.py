@@ -1,0 +1,91 @@
+"""Every block of the README is run: programs, settings, tests and terminal sessions."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infrastructure.config import load_settings
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = [
+    pytest.param(found[1], found[2], id=f"README.md:{README[: found.start()].count(chr(10)) + 1}")
+    for found in re.finditer(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+]
+
+
+@pytest.mark.parametrize(("language", "text"), BLOCKS)
+def test_block_runs(language: str, text: str, tmp_path: Path):
+    RUNNERS[language](text, tmp_path)
+
+
+def run_program(text: str, folder: Path) -> None:
+    is_test = "def test_" in text
+    file = folder / ("test_readme_block.py" if is_test else "program.py")
+    file.write_text(text, encoding="utf-8")
+    options = (
+        ["-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml")] if is_test else ["-W", "error"]
+    )
+    done = _run([sys.executable, *options, str(file)], folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def load_profile(text: str, folder: Path) -> None:
+    """A block that begins with `# resources/<path>` is a host's file; its profile must load."""
+    path = re.match(r"# (resources/\S+\.yaml)", text)
+    assert path, "a YAML block begins with the path of its file"
+    file = folder / path[1]
+    file.parent.mkdir(parents=True)
+    file.write_text(text, encoding="utf-8")
+    load_settings(f"test,{file.stem}", resources=folder / "resources", environ={"REDIS_HOST": "r"})
+
+
+def run_session(text: str, folder: Path) -> None:
+    """Commands after `$`; each line of output must come, with any numbers, `...` for any text."""
+    for command, output in re.findall(
+        r"^\$ ([^\n]+)\n(.*?)(?=^\$ |\Z)", text, re.MULTILINE | re.DOTALL
+    ):
+        if command.startswith(("make ", "git ", "pip ")):
+            continue
+        done = _run(["sh", "-c", command], folder)
+        said = done.stdout + done.stderr
+        for line in filter(str.strip, output.splitlines()):
+            assert re.search(_pattern(line), said), f"{line!r} is not in:\n{said}"
+
+
+def _pattern(line: str) -> str:
+    pieces = re.split(r"(\.\.\.|[\d.,]+|\s+)", line.strip())
+    return "".join(_piece(piece) for piece in pieces)
+
+
+def _piece(piece: str) -> str:
+    if piece == "...":
+        return ".*"
+    if re.fullmatch(r"[\d.,]+", piece):
+        return r"[\d.,]+"
+    return r"\s+" if piece.isspace() else re.escape(piece)
+
+
+def _run(command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    scripts = str(Path(sys.executable).parent)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name in {"HOME", "LANG"}},
+        "PATH": f"{scripts}:{os.environ['PATH']}",
+        "COLUMNS": "140",
+    }
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+RUNNERS = {"python": run_program, "yaml": load_profile, "console": run_session}

@@ -1,0 +1,137 @@
+"""Throw-away kinds for every part, and a host folder that uses them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pytest
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from infrastructure.config import Settings, load_settings
+from infrastructure.config.models.base import Block, Model, SecretUrl
+from infrastructure.registry import PARTS, registry_of
+
+BASE = "".join(f"{part}: {{default: {{kind: fake}}}}\n" for part in sorted(PARTS))
+
+
+class Inner(Model):
+    """A mapping inside a block."""
+
+    size: int = 1
+    name: str = ""
+
+
+class FakeSettings(Block):
+    """One field of every sort."""
+
+    kind: str = "fake"
+    count: int = Field(default=1, ge=0)
+    ratio: float = 0.5
+    flag: bool = False
+    text: str = "model"
+    maybe: str | None = None
+    anything: Any = None
+    either: int | str = 0
+    path: Path = Path()
+    mode: Literal["fast", "safe"] = "safe"
+    password: SecretStr | None = None
+    url: SecretUrl | None = None
+    tags: tuple[str, ...] = ()
+    numbers: list[int] = []
+    labels: dict[str, str] = {}
+    inner: Inner = Inner()
+    inners: dict[str, Inner] = {}
+
+
+class NeedySettings(Block):
+    """Fields without a default, and authors' own checks that quote what they refuse."""
+
+    kind: str = "needy"
+    needed: str
+    number: int
+    token: SecretStr
+    quoted: str = ""
+    pair: str = ""
+
+    @field_validator("quoted")
+    @classmethod
+    def _refuse(cls, value: str) -> str:
+        if value:
+            msg = f"does not like '{value}'"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _check_pair(self) -> "NeedySettings":
+        if self.pair:
+            msg = f"the pair {self.pair} and {self.token.get_secret_value()} do not match"
+            raise ValueError(msg)
+        return self
+
+
+@pytest.fixture(autouse=True)
+def _kinds() -> Iterator[None]:
+    models = {"fake": FakeSettings, "needy": NeedySettings}
+    for part in PARTS:
+        registry = registry_of(part)
+        for kind, model in models.items():
+            base = registry._port.__annotations__["Settings"].__args__[0].__args__[0]
+            body = {"Settings": type(model.__name__, (model, base), {}), "__module__": __name__}
+            registry.register(kind)(type(f"{part}_{kind}", (registry._port,), body))
+    yield
+    for part in PARTS:
+        for kind in models:
+            registry_of(part).unregister(kind)
+
+
+class Host:
+    """A folder of resources that a test fills, in a working directory of its own."""
+
+    Base: ClassVar[str] = BASE
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / "conf"
+        (self.folder / "profiles").mkdir(parents=True)
+        self.write("application-base.yaml", BASE)
+
+    def write(self, name: str, text: str | bytes) -> Path:
+        """Write a file below the folder."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def load(self, yaml: str | bytes = "", profile: Any = (), **sources: Any) -> Settings:
+        """Load with `yaml` as a base file; no variable is set unless given."""
+        if yaml:
+            self.write("application-test.yaml", yaml)
+        sources.setdefault("environ", {})
+        return load_settings(profile, resources=self.folder, **sources)
+
+    def block(self, fields: str, **sources: Any) -> Any:
+        """Load one cache block, `fields` being its lines, and give it."""
+        lines = "".join(f"      {line}\n" for line in fields.splitlines())
+        text = f"cache:\n  instances:\n    one:\n      kind: fake\n{lines}"
+        return self.load(text, **sources).cache.instances["one"]
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.chdir(tmp_path)
+    return Host(tmp_path)
+
+
+@pytest.fixture
+def problems_of() -> Callable[..., str]:
+    """The report of a load that must fail."""
+    from infrastructure.config import SettingsError
+
+    def report(load: Callable[..., Any], *args: Any, **sources: Any) -> str:
+        with pytest.raises(SettingsError) as caught:
+            load(*args, **sources)
+        assert caught.value.__cause__ is None
+        assert caught.value.__context__ is None
+        return str(caught.value)
+
+    return report

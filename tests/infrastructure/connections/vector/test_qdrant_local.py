@@ -1,0 +1,200 @@
+import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infrastructure.connections.vector.base import Metric, Record, VectorRegistry
+from infrastructure.connections.vector.filters import where
+from infrastructure.connections.vector.qdrant import QdrantSettings, QdrantVectorStore
+from infrastructure.errors import (
+    ConfigurationError,
+    ConflictError,
+    DataError,
+    DeadlineExceededError,
+)
+from tests.contracts.vector_contract import COLORS, NOTES, VectorContract
+
+
+class TestQdrantInMemory(VectorContract):
+    @pytest.fixture
+    def manager(self):
+        return QdrantVectorStore(QdrantSettings(), name="vector.default")
+
+
+class TestQdrantInAFolder(VectorContract):
+    @pytest.fixture
+    def manager(self, tmp_path):
+        settings = QdrantSettings(path=tmp_path / "new" / "vectors", batch_size=300)
+        return QdrantVectorStore(settings, name="vector.default")
+
+
+def in_folder(path: Path, **settings) -> QdrantVectorStore:
+    return QdrantVectorStore(QdrantSettings(path=path, **settings), name="vector.default")
+
+
+def test_the_registry_serves_it():
+    assert VectorRegistry.resolve("qdrant") is QdrantVectorStore
+
+
+@pytest.mark.parametrize("metric", Metric)
+async def test_a_reopened_folder_has_everything(tmp_path, metric):
+    async with in_folder(tmp_path) as store:
+        await store.ensure_collection(NOTES, 3, metric)
+        await store.upsert(NOTES, COLORS)
+        await store.delete(NOTES, ["2"])
+        before = [record async for record in store.scroll(NOTES)]
+        found = await store.search(NOTES, [3.0, 1.0, 0.5])
+    async with in_folder(tmp_path) as store:
+        after = [record async for record in store.scroll(NOTES)]
+        again = await store.search(NOTES, [3.0, 1.0, 0.5])
+        assert await store.ensure_collection(NOTES, 3, metric) is False
+    assert [(one.id, one.text, one.fields) for one in after] == [
+        (one.id, one.text, one.fields) for one in before
+    ]
+    for one, other in zip(after, before, strict=True):
+        assert one.vector == pytest.approx(other.vector, abs=1e-6)
+    assert [match.id for match in again] == [match.id for match in found]
+    assert [match.score for match in again] == pytest.approx([match.score for match in found])
+
+
+async def test_a_dropped_collection_stays_dropped(tmp_path):
+    async with in_folder(tmp_path) as store:
+        await store.ensure_collection(NOTES, 3)
+        await store.upsert(NOTES, COLORS)
+        await store.drop_collection(NOTES)
+    async with in_folder(tmp_path) as store:
+        assert await store.list_collections() == []
+        await store.ensure_collection(NOTES, 3)
+        assert await store.count(NOTES) == 0
+
+
+async def test_a_folder_in_use_is_a_conflict_that_says_what_to_do(tmp_path):
+    async with in_folder(tmp_path) as first:
+        await first.ensure_collection(NOTES, 3)
+        second = in_folder(tmp_path)
+        with pytest.raises(ConflictError, match=r"in use.*set url instead of path"):
+            await second.connect()
+        await first.upsert(NOTES, COLORS)
+    async with second:
+        assert await second.count(NOTES) == len(COLORS)
+
+
+async def test_a_folder_is_free_after_closing(tmp_path):
+    for _ in range(3):
+        async with in_folder(tmp_path) as store:
+            await store.ensure_collection(NOTES, 3)
+
+
+async def test_a_cancelled_opening_frees_the_folder(tmp_path):
+    opening = asyncio.create_task(in_folder(tmp_path).connect())
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait((opening,))
+    async with asyncio.timeout(5):
+        other = await when_free(tmp_path)
+    async with other:
+        assert await other.list_collections() == []
+
+
+async def when_free(path: Path) -> QdrantVectorStore:
+    while True:
+        with contextlib.suppress(ConflictError):
+            store = in_folder(path)
+            await store.connect()
+            return store
+
+
+KILLED = """
+import asyncio, os, pathlib, signal, sys
+from infrastructure.connections.vector.base import Record
+from infrastructure.connections.vector.qdrant import QdrantSettings, QdrantVectorStore
+
+async def main():
+    store = QdrantVectorStore(QdrantSettings(path=pathlib.Path(sys.argv[1])))
+    await store.ensure_collection("c", 2)
+    await store.upsert("c", [Record(str(i), [1.0, i]) for i in range(300)])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_loses_nothing_and_frees_the_folder(tmp_path):
+    killed = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", KILLED, str(tmp_path)], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    async with in_folder(tmp_path) as store:
+        assert await store.count("c") == 300
+
+
+async def test_a_path_that_is_a_file_is_a_configuration_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="names a folder"):
+        await in_folder(tmp_path / "file").connect()
+
+
+async def test_a_folder_that_cannot_be_read_is_a_data_error(tmp_path):
+    (tmp_path / "meta.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be read"):
+        await in_folder(tmp_path).connect()
+
+
+async def test_the_loop_turns_while_the_engine_works(tmp_path):
+    async with in_folder(tmp_path) as store:
+        await store.ensure_collection("c", 64)
+        records = [Record(str(i), [1.0, i] * 32) for i in range(2000)]
+        writing = asyncio.create_task(store.upsert("c", records))
+        turns = 0
+        while not writing.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 20
+        await writing
+
+
+async def test_a_deadline_holds_and_the_folder_stays_usable(tmp_path):
+    async with in_folder(tmp_path) as store:
+        await store.ensure_collection("c", 64)
+        await store.upsert("c", [Record(str(i), [1.0, i] * 32) for i in range(500)])
+    async with in_folder(tmp_path, timeout_seconds=0.001) as store:
+        with pytest.raises(DeadlineExceededError):
+            await store.delete("c", where("x") != 1)
+    async with in_folder(tmp_path) as store:
+        assert await store.count("c") == 0
+
+
+async def test_twenty_thousand_records_escape_no_warning():
+    async with QdrantVectorStore(QdrantSettings(batch_size=5000)) as store:
+        await store.ensure_collection("c", 1)
+        await store.upsert("c", [Record(str(i), [float(i)]) for i in range(20_001)])
+        assert await store.count("c") == 20_001
+
+
+async def test_points_of_others_cannot_be_read(tmp_path):
+    from qdrant_client import QdrantClient, models
+
+    client = QdrantClient(path=str(tmp_path))
+    shape = models.VectorParams(size=2, distance=models.Distance.COSINE)
+    client.create_collection("c", vectors_config=shape)
+    client.create_collection("named", vectors_config={"v": shape})
+    client.upsert("c", [models.PointStruct(id=7, vector=[1.0, 0.0], payload={"a": 1})])
+    client.close()
+    async with in_folder(tmp_path) as store:
+        with pytest.raises(DataError, match=r"point 7 .* not written by this store"):
+            await store.search("c", [1.0, 0.0])
+        with pytest.raises(ConflictError, match="named vectors"):
+            await store.ensure_collection("named", 2)
+
+
+async def test_every_written_file_is_in_the_folder(tmp_path):
+    before = set(Path.cwd().iterdir())
+    async with in_folder(tmp_path) as store:
+        await store.ensure_collection(NOTES, 3)
+        await store.upsert(NOTES, COLORS)
+    assert set(Path.cwd().iterdir()) == before
+    assert [one.name for one in (tmp_path / "collection").iterdir()] == [NOTES]
