@@ -2,8 +2,8 @@
 
 import asyncio
 
-from containers import Container, DeclarativeContainer, providers
-from infrastructure.llm import BaseLLMProvider, LLMFactory
+from containers import Container, providers
+from infrastructure.llm import BaseLLMProvider, ScriptedProvider
 
 
 class Greeter:
@@ -16,24 +16,23 @@ class Greeter:
         return (await self.llm.generate(f"Greet {name}")).content
 
 
-class Application(DeclarativeContainer):
-    """The host's own container, standing on the project's."""
+class Application(Container):
+    """The host's container: the project's parts, and its own services beside them."""
 
-    infrastructure = providers.DependenciesContainer()
-    greeter = providers.Singleton(Greeter, llm=infrastructure.llm.default)
+    greeter = providers.Singleton(Greeter, llm=Container.llm.default)
 
 
 async def main() -> None:
-    container = Container(profile="test")
-    application = Application(infrastructure=container)
-    before = application.greeter()
-    print(await before.greet("Ada"))
+    container = Application(profile="test")
+    real = container.greeter()
+    print("outside:", await real.greet("Ada"))
 
-    fake = LLMFactory.get_llm("scripted")
+    fake = ScriptedProvider()
     fake.script("Good morning, Ada.")
     with container.override(llm=fake):
-        print(await container.llm.default().generate("Greet Ada"))
-    print(await before.greet("Ada"))
+        print("inside: ", await container.greeter().greet("Ada"))
+
+    print("after:  ", await real.greet("Ada"), container.greeter() is real)
 
 
 asyncio.run(main())

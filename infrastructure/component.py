@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, Self
 
-from infrastructure.errors import ConfigurationError, InfrastructureError, classify
+from infrastructure.errors import Category, ConfigurationError, InfrastructureError, classify
 from infrastructure.health import Health, Status
 from infrastructure.resilience import SingleFlight, deadline
 
@@ -78,8 +78,9 @@ class Component(ABC):
                 detail = await self._ping()
             self._health = Health(Status.UP, time.perf_counter() - started, detail)
         except InfrastructureError as error:
-            text = f"{classify(error)}: {error}"
-            self._health = Health(Status.DOWN, time.perf_counter() - started, text)
+            category = classify(error)
+            status = Status.DEGRADED if category is Category.OVERLOAD else Status.DOWN
+            self._health = Health(status, time.perf_counter() - started, f"{category}: {error}")
         return self._health
 
     async def _open_once(self) -> None:

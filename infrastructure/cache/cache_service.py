@@ -4,9 +4,9 @@ import inspect
 import math
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar, overload
 
 from infrastructure import ambient
 from infrastructure.cache.base import MISSING, BaseCacheProvider, CacheRegistry
@@ -22,6 +22,7 @@ from infrastructure.serialization import freeze, thaw
 
 #: What gives the value of a key that is not cached; sync or async.
 Loader = Callable[[], Any]
+T = TypeVar("T")
 
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _MAX_KEY_CHARS: Final = 1024
@@ -136,6 +137,14 @@ class CacheService:
         """Remove every key of this namespace, and no other; say how many."""
         return await self.provider.delete_prefix(self._prefix)
 
+    @overload
+    async def get_or_set(
+        self, key: str, loader: Callable[[], Coroutine[Any, Any, T]], ttl: float | None = None
+    ) -> T: ...
+    @overload
+    async def get_or_set(
+        self, key: str, loader: Callable[[], T], ttl: float | None = None
+    ) -> T: ...
     async def get_or_set(self, key: str, loader: Loader, ttl: float | None = None) -> Any:
         """The cached value, or the loader's, which is then kept for `ttl` seconds.
 

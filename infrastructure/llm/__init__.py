@@ -12,6 +12,7 @@ from infrastructure.llm.messages import (
     Role,
     Usage,
 )
+from infrastructure.llm.providers.scripted import ScriptedProvider
 from infrastructure.llm.refusals import ContextLengthError
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "Options",
     "Prompt",
     "Role",
+    "ScriptedProvider",
     "Usage",
 ]

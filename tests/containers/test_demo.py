@@ -27,11 +27,12 @@ def run(*arguments: str) -> Result:
 
 
 def test_the_whole_job_is_done_and_shown():
-    result = run("--profile", "test", "--ask", "What does the with statement do?")
+    question = "with_stmt with_stmt_contents with_item suite?"
+    result = run("--profile", "test", "--ask", question)
     assert result.exit_code == 0, result.output
     for line in (
         "switchgear demo, profile test",
-        "? What does the with statement do?",
+        f"? {question}",
         "sources: with",
         "answered by llm.default",
         "turn 1 of the conversation",
@@ -43,7 +44,7 @@ def test_the_whole_job_is_done_and_shown():
 
 def test_the_table_tells_where_each_part_was_chosen():
     result = run("--profile", "test")
-    row = r"cache\.default +memory +\S*application-cache\.yaml:\d+ +up +\d"
+    row = r"cache\.default +memory +\S*profiles/test\.yaml:\d+ +up +\d"
     assert re.search(row, result.output), result.output
 
 

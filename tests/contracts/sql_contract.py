@@ -264,5 +264,6 @@ class SqlContract(ConnectionContract):
         task = asyncio.create_task(db.execute_query(self.slow))
         await until(partial(in_use, db))
         await db.disconnect()
-        with pytest.raises(UnavailableError):
+        with pytest.raises(UnavailableError) as caught:
             await task
+        assert not isinstance(caught.value, DeadlineExceededError)

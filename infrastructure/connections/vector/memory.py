@@ -7,7 +7,7 @@ import math
 from array import array
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from operator import mul
+from operator import itemgetter, mul
 from typing import Any, ClassVar
 
 from infrastructure.config.models.vector import VectorSettings
@@ -146,10 +146,9 @@ class MemoryVectorStore(VectorStore):
                 where=self.name,
             )
         rows = await self._passing(found, filter)
-        scores = await self._scores(found, rows, query, is_whole=filter is None)
-        best = heapq.nlargest(limit, range(len(rows)), key=scores.__getitem__)
+        best = await self._best(found, rows, query, limit, is_whole=filter is None)
         return [
-            _match(rows[i], scores[i]) for i in best if min_score is None or scores[i] >= min_score
+            _match(rows[i], score) for i, score in best if min_score is None or score >= min_score
         ]
 
     async def scroll(self, collection: str, filter: Filter | None = None) -> AsyncIterator[Record]:
@@ -189,20 +188,27 @@ class MemoryVectorStore(VectorStore):
                 await asyncio.sleep(0)
         return passing
 
-    async def _scores(
-        self, found: _Collection, rows: list[_Row], query: list[float], *, is_whole: bool
-    ) -> list[float]:
+    async def _best(
+        self,
+        found: _Collection,
+        rows: list[_Row],
+        query: list[float],
+        limit: int,
+        *,
+        is_whole: bool,
+    ) -> list[tuple[int, float]]:
+        """Positions and scores of the most alike rows, best first."""
         asked = _kept(query, found.metric)
         if self._numpy is not None and rows:
             matrix = self._matrix(found, rows, is_whole=is_whole)
-            return _numpy_scores(self._numpy, found.metric, asked, matrix)
+            return _numpy_best(self._numpy, found.metric, asked, matrix, limit)
         scores: list[float] = []
         async with deadline(self.settings.timeout_seconds, self.name):
             for start in range(0, len(rows), _SLICE):
                 part = rows[start : start + _SLICE]
                 scores += [_score(found.metric, asked, row.vector) for row in part]
                 await asyncio.sleep(0)
-        return scores
+        return heapq.nlargest(limit, enumerate(scores), key=itemgetter(1))
 
     def _matrix(self, found: _Collection, rows: list[_Row], *, is_whole: bool) -> Any:
         if is_whole and found.matrix is not None:
@@ -227,14 +233,17 @@ def _kept(vector: Sequence[float], metric: Metric) -> "array[float]":
     return array("f", [value / length for value in vector] if length else vector)
 
 
-def _numpy_scores(numpy: Any, metric: Metric, query: "array[float]", matrix: Any) -> list[float]:
+def _numpy_best(
+    numpy: Any, metric: Metric, query: "array[float]", matrix: Any, limit: int
+) -> list[tuple[int, float]]:
     asked = numpy.frombuffer(query, dtype="f4")
     if metric is Metric.EUCLID:
         scores = -numpy.linalg.norm(matrix - asked, axis=1)
     else:
         scores = matrix @ asked
-    values: list[float] = scores.tolist()
-    return values
+    some = numpy.argpartition(-scores, min(limit, len(scores)) - 1)[:limit]
+    best = some[numpy.argsort(-scores[some])]
+    return list(zip(best.tolist(), scores[best].tolist(), strict=True))
 
 
 def _score(metric: Metric, query: "array[float]", vector: "array[float]") -> float:

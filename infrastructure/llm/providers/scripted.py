@@ -41,7 +41,8 @@ class ScriptedProvider(BaseLLMProvider):
     Settings: ClassVar[type[ScriptedSettings]] = ScriptedSettings
     settings: ScriptedSettings
 
-    def __init__(self, settings: ScriptedSettings, *, name: str = "") -> None:
+    def __init__(self, settings: ScriptedSettings | None = None, *, name: str = "") -> None:
+        settings = settings or ScriptedSettings()
         super().__init__(settings, name=name)
         self.calls: deque[Request] = deque(maxlen=_MAX_CALLS)
         self._script: deque[str | Exception] = deque(settings.answers)

@@ -96,6 +96,12 @@ def test_unset_placeholder_is_null_whatever_a_lower_layer_says(host):
     assert str(settings.origin(f"{ONE}.text")) == where
 
 
+def test_unset_placeholder_in_a_list_is_named(host, problems_of):
+    report = problems_of(host.load, block("tags: [a, '${NOWHERE}']"))
+    assert "cache.instances.one.tags.1" in report
+    assert "needs ${NOWHERE}, which is not set" in report
+
+
 def test_another_kind_starts_a_block_anew(host):
     host.write("profiles/p.yaml", block("number: 1, needed: x, token: t", "needy"))
     settings = host.load(block("text: a, count: 3"), profile="p")
