@@ -4,7 +4,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from infrastructure.errors import Category, ConfigurationError, InfrastructureError, classify
 from infrastructure.health import Health, Status
@@ -21,7 +21,11 @@ class Component(ABC):
     Attributes:
         settings: The validated block; `connect_timeout_seconds` bounds opening and checking.
         name: The provider path used in errors, such as `cache.default`.
+        closes_anywhere: What `_open` made is bound to no event loop, so that `_close` works in
+            another one; what is bound to a loop that is gone is left to be collected.
     """
+
+    closes_anywhere: ClassVar[bool] = False
 
     def __init__(self, settings: Any, *, name: str = "") -> None:
         self.settings = settings
@@ -61,7 +65,7 @@ class Component(ABC):
         """Close; harmless when never opened or closed already."""
         loop, self._loop = self._loop, None
         self._health = Health(Status.UNKNOWN, detail="closed")
-        if loop is not None and loop is asyncio.get_running_loop():
+        if loop is asyncio.get_running_loop() or (loop is not None and self.closes_anywhere):
             async with deadline(self.settings.connect_timeout_seconds, self.name):
                 await self._close()
 

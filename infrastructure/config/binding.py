@@ -69,8 +69,7 @@ class Binder:
         return {
             key: self.bind(node, inner, f"{path}.{key}")
             for key, node in table.items.items()
-            if not is_null(node)
-            and not self._is_bare(node, inner, False, f"{path}.{key}")
+            if not is_null(node) and not self._is_bare(node, inner, False, f"{path}.{key}")
         }
 
     def _is_bare(self, node: Node, annotation: Any, is_required: bool, path: str) -> bool:
@@ -154,8 +153,10 @@ def is_model(annotation: Any) -> bool:
 
 def _is_list(annotation: Any) -> bool:
     origin = get_origin(annotation) or annotation
-    return isinstance(origin, type) and issubclass(origin, _LISTS) and not (
-        issubclass(origin, (str, bytes, Mapping, BaseModel))
+    return (
+        isinstance(origin, type)
+        and issubclass(origin, _LISTS)
+        and not (issubclass(origin, (str, bytes, Mapping, BaseModel)))
     )
 
 

@@ -248,7 +248,9 @@ def _explained(error: yaml.MarkedYAMLError, text: str) -> DocumentError:
     lines = text.splitlines()
     line = lines[mark.line] if mark and mark.line < len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return DocumentError(f"is broken YAML: {reason}", mark, "Indent with spaces, not with tabs.")
+        return DocumentError(
+            f"is broken YAML: {reason}", mark, "Indent with spaces, not with tabs."
+        )
     if "${" in line:
         hint = "Put the value in quotes: a placeholder needs them inside {} or [], or before ': '."
         return DocumentError(f"is broken YAML: {reason}", mark, hint)

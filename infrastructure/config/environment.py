@@ -88,9 +88,7 @@ def overrides_of(environment: Environment, report: Report) -> Table:
 def _leaf(name: str, environment: Environment) -> Scalar:
     found = environment.get(name) or Setting("")
     reference = Reference(name, found.source, not found.text)
-    origin = Origin(
-        Layer.ENVIRONMENT, found.file, found.line, name=name, references=(reference,)
-    )
+    origin = Origin(Layer.ENVIRONMENT, found.file, found.line, name=name, references=(reference,))
     return Scalar(found.text, origin)
 
 

@@ -8,6 +8,7 @@ from infrastructure.config.environment import overrides_of, read_environment
 from infrastructure.config.merge import merge, substitute
 from infrastructure.config.models.settings import Settings
 from infrastructure.config.nodes import Table
+from infrastructure.config.origins import Origin
 from infrastructure.config.overrides import read_overrides
 from infrastructure.config.problems import Report, SettingsError
 from infrastructure.config.profiles import Groups, asked_for, expand, take_groups
@@ -31,7 +32,8 @@ def load_settings(
     Args:
         profile: A name, a comma list or a sequence, the last one winning; None asks
             `SWITCHGEAR_PROFILES`, then takes `embedded`; an empty sequence loads base files only.
-        resources: The host's folder, above the packaged one; None takes `./resources` if it is there.
+        resources: The host's folder, above the packaged one; None takes `./resources` if it
+            exists.
         environ: Every variable there is; None takes those of the process, above those of `./.env`.
         overrides: A nested mapping or dotted keys. Text is converted by the field's type,
             placeholders in it are not replaced, and None means the model's default.
@@ -71,14 +73,13 @@ class EnvironmentLoader:
         Raises:
             SettingsError: Something is wrong; it lists all of it.
         """
-        settings = load_settings(
-            profile, resources=resources, environ=environ, overrides=overrides
-        )
+        settings = load_settings(profile, resources=resources, environ=environ, overrides=overrides)
         return settings.model_dump()
 
 
 def _read_bases(folders: Sequence[Folder], report: Report) -> tuple[list[Table], Groups]:
-    bases, groups = [], {}
+    bases: list[Table] = []
+    groups: dict[str, tuple[tuple[str, ...], Origin]] = {}
     for folder in folders:
         base, own = take_groups(folder.read_base(report), report)
         bases.append(base)

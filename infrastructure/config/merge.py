@@ -37,17 +37,21 @@ def merge(layers: Iterable[Table], environment: Environment) -> Table:
     return tree
 
 
-def substitute(node: Node, environment: Environment, report: Report, path: str = "") -> Node:
+def substitute(tree: Table, environment: Environment, report: Report, path: str = "") -> Table:
     """The tree with every placeholder replaced; what came from outside YAML is left alone."""
+    items = {
+        key: _substitute(child, environment, report, f"{path}.{key}" if path else key)
+        for key, child in tree.items.items()
+    }
+    return Table(items, tree.origin)
+
+
+def _substitute(node: Node, environment: Environment, report: Report, path: str) -> Node:
     if isinstance(node, Table):
-        items = {
-            key: substitute(child, environment, report, f"{path}.{key}" if path else key)
-            for key, child in node.items.items()
-        }
-        return Table(items, node.origin)
+        return substitute(node, environment, report, path)
     if isinstance(node, Sequence):
         children = enumerate(node.items)
-        filled = (substitute(each, environment, report, f"{path}.{at}") for at, each in children)
+        filled = (_substitute(each, environment, report, f"{path}.{at}") for at, each in children)
         return Sequence(tuple(filled), node.origin)
     if isinstance(node, Scalar) and _has_placeholder(node):
         return _filled(node, environment, report, path)
@@ -58,9 +62,11 @@ def _merge(base: Table, over: Table, environment: Environment) -> Table:
     items = dict(base.items)
     for key, node in over.items.items():
         below = items.get(key)
-        if not isinstance(below, Table) or not isinstance(node, Table):
-            items[key] = node
-        elif _starts_anew(below, node, environment):
+        if (
+            not isinstance(below, Table)
+            or not isinstance(node, Table)
+            or _starts_anew(below, node, environment)
+        ):
             items[key] = node
         else:
             items[key] = _merge(below, node, environment)

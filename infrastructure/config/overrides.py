@@ -1,5 +1,6 @@
 """The layer of explicit values: a nested mapping, dotted keys, or both at once."""
 
+import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as AnySequence
 from typing import Any
@@ -12,10 +13,14 @@ from infrastructure.config.tree import Tree
 
 def read_overrides(overrides: Mapping[str, Any] | None, report: Report) -> Table:
     """The layer; placeholders in it stay as they are, and text is converted by the field's type."""
-    tree = Tree(Layer.OVERRIDE, report)
+    tree = Tree(Layer.OVERRIDE, report, step=_ANY_KEY)
     for steps, value in _leaves(overrides or {}, ()):
         tree.put(steps, _node(value, ".".join(steps)))
     return tree.table()
+
+
+# Inside a block there are mappings whose keys are the application's, such as header names.
+_ANY_KEY = re.compile(r".+", re.DOTALL)
 
 
 def _leaves(
@@ -34,7 +39,9 @@ def _node(value: Any, path: str) -> Node:
     if value is None or isinstance(value, str):
         return Scalar(value if value is None else str(value), origin)
     if isinstance(value, Mapping):
-        return Table({str(key): _node(each, f"{path}.{key}") for key, each in value.items()}, origin)
+        return Table(
+            {str(key): _node(each, f"{path}.{key}") for key, each in value.items()}, origin
+        )
     if isinstance(value, AnySequence) and not isinstance(value, (bytes, bytearray)):
         return Sequence(tuple(_node(each, path) for each in value), origin)
     return Native(value, origin)

@@ -26,7 +26,9 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.path} ({self.where})" if self.path and self.where else self.path or self.where
+        place = (
+            f"{self.path} ({self.where})" if self.path and self.where else self.path or self.where
+        )
         advice = f" {self.hint}" if self.hint else ""
         return f"{place}: {self.message}.{advice}"
 
@@ -71,7 +73,8 @@ class Report:
 
     def add(self, where: Origin | str, path: str, message: str, hint: str = "") -> None:
         """Note one problem."""
-        self.problems.append(Problem(str(where), path, message, hint))
+        shown = path if path.isprintable() else path.encode("unicode_escape").decode()
+        self.problems.append(Problem(str(where), shown, message, hint))
         self.blamed.add(path)
 
     def add_unreadable(self, where: str, message: str, hint: str = "") -> None:

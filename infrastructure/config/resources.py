@@ -61,12 +61,12 @@ def find_folders(resources: str | Path | None, report: Report) -> tuple[Folder, 
     """The folders to read, lowest first."""
     packaged = packaged_folder()
     folders = (Folder(packaged, Layer.PACKAGED, Layer.PACKAGED_PROFILE),)
+    if not _is_listed(packaged, report, "Install the distribution again."):
+        return ()
     host = Path("resources" if resources is None else resources).absolute()
-    if not host.is_dir():
-        if resources is not None:
-            report.add_unreadable(shown(str(host)), "is not a folder", "Correct `resources=`.")
+    if resources is None and not host.is_dir():
         return folders
-    if host.samefile(packaged):
+    if not _is_listed(host, report, "Correct `resources=`.") or host.samefile(packaged):
         return folders
     return (*folders, Folder(host, Layer.HOST, Layer.HOST_PROFILE))
 
@@ -74,6 +74,16 @@ def find_folders(resources: str | Path | None, report: Report) -> tuple[Folder, 
 def known_profiles(folders: Iterable[Folder]) -> frozenset[str]:
     """Every profile that any folder has an overlay for."""
     return frozenset().union(*(folder.profiles() for folder in folders))
+
+
+def _is_listed(folder: Path, report: Report, hint: str) -> bool:
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        reason = f"cannot be read as a folder ({error.strerror})"
+        report.add_unreadable(shown(str(folder)), reason, hint)
+        return False
+    return True
 
 
 def _read(place: Place, report: Report) -> Table:

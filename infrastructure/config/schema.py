@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from infrastructure.config.models.base import Part
 from infrastructure.config.models.settings import Settings
 from infrastructure.config.resources import packaged_folder
-from infrastructure.registry import registry_of
+from infrastructure.registry import PARTS, registry_of
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAME = "^(?!.*__)[a-z][a-z0-9_]*$"
@@ -45,8 +44,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     Raises:
         MissingExtraError: The package of a kind is not installed.
     """
-    parts = {name: _part_schema(name) for part in FILES.values() for name in part}
-    return {stem: _file_schema(stem, names, parts) for stem, names in FILES.items()}
+    return {stem: _file_schema(stem, names) for stem, names in FILES.items()}
 
 
 def write_schemas(folder: Path) -> None:
@@ -61,29 +59,26 @@ def rendered(schema: Mapping[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def _file_schema(
-    stem: str, names: Iterable[str], parts: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def _file_schema(stem: str, names: Iterable[str]) -> dict[str, Any]:
+    file = "profiles/<profile>" if stem == "profile" else stem
     return {
         "$schema": _DIALECT,
-        "title": f"Switchgear: {stem}.yaml" if stem in FILES and stem != "profile" else _PROFILE,
+        "title": f"Switchgear: {file}.yaml",
         "type": ["object", "null"],
-        "properties": {name: parts[name] for name in names},
+        "properties": {name: _part_schema(name) for name in names},
         "additionalProperties": False,
+        "$defs": {name: _block_schema(name) for name in names if name in PARTS},
     }
-
-
-_PROFILE = "Switchgear: profiles/<profile>.yaml"
 
 
 def _part_schema(name: str) -> dict[str, Any]:
     if name == "profiles":
         properties = {"groups": _GROUPS}
         return {"type": "object", "properties": properties, "additionalProperties": False}
-    model: Any = Settings.model_fields[name].annotation
-    if not issubclass(model, Part):
+    if name not in PARTS:
+        model: Any = Settings.model_fields[name].annotation
         return _nullable(_loosened(_inlined(model.model_json_schema())))
-    block = _block_schema(name)
+    block = {"$ref": f"#/$defs/{name}"}
     instances = {
         "type": ["object", "null"],
         "propertyNames": {"pattern": _NAME},
@@ -138,9 +133,9 @@ def _loosened(schema: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), dict):
             schema[key] = _nullable(_loosened(schema[key]))
-    if "properties" in schema:
-        properties = schema["properties"].items()
-        schema["properties"] = {name: _nullable(_loosened(each)) for name, each in properties}
+    for key in ("properties", "patternProperties"):
+        named = schema.get(key, {}).items()
+        schema |= {key: {name: _nullable(_loosened(each)) for name, each in named}} if named else {}
     return _with_placeholder(schema)
 
 

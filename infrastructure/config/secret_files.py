@@ -5,13 +5,12 @@ entries are skipped, as orchestrators keep their bookkeeping in them.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from infrastructure.config.environment import SECRETS_DIR, Environment
 from infrastructure.config.files import UnreadableError, read_text, without_final_newline
-from infrastructure.config.nodes import Scalar
-from infrastructure.config.nodes import Table as Layered
+from infrastructure.config.nodes import Scalar, Table
 from infrastructure.config.origins import Layer, Origin, Reference, Source, shown
 from infrastructure.config.problems import Report
 from infrastructure.config.tree import Tree
@@ -19,7 +18,7 @@ from infrastructure.config.tree import Tree
 _MAX_FILES = 1000
 
 
-def read_secret_files(environment: Environment, report: Report) -> Layered:
+def read_secret_files(environment: Environment, report: Report) -> Table:
     """The layer; empty when `SWITCHGEAR_SECRETS_DIR` is not set."""
     tree = Tree(Layer.SECRETS, report)
     setting = environment.get(SECRETS_DIR)
@@ -58,12 +57,11 @@ def _files(folder: Path, report: Report) -> Iterator[tuple[list[str], Path]]:
 
 
 def _steps(relative: Path) -> list[str]:
-    return [
-        step for part in relative.parts for name in part.lower().split("__") for step in name.split(".")
-    ]
+    key = ".".join(relative.parts).replace("__", ".")
+    return key.lower().split(".")
 
 
-def _reporter(report: Report):  # noqa: ANN202 -- a callback for os.walk only
+def _reporter(report: Report) -> Callable[[OSError], None]:
     def note(error: OSError) -> None:
         report.add_unreadable(SECRETS_DIR, f"cannot be read ({error.strerror})")
 

@@ -8,8 +8,27 @@ from urllib.parse import parse_qsl, unquote
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 _WORDS = frozenset(
-    "auth authorization cookie credential credentials dsn key keys passphrase passwd password "
-    "passwords private pwd salt secret secrets signature token".split()
+    [
+        "auth",
+        "authorization",
+        "cookie",
+        "credential",
+        "credentials",
+        "dsn",
+        "key",
+        "keys",
+        "passphrase",
+        "passwd",
+        "password",
+        "passwords",
+        "private",
+        "pwd",
+        "salt",
+        "secret",
+        "secrets",
+        "signature",
+        "token",
+    ]
 )
 _JOINED = re.compile(r"passw|secret|apikey|credential|token$")
 

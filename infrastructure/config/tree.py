@@ -14,7 +14,8 @@ NAME = re.compile(r"[a-z](?!.*__)[a-z0-9_]*")
 class Tree:
     """Collects values by path; the same path twice, or one below a value, is a problem."""
 
-    def __init__(self, layer: Layer, report: Report) -> None:
+    def __init__(self, layer: Layer, report: Report, *, step: re.Pattern[str] = NAME) -> None:
+        self._step = step
         self._origin = Origin(layer)
         self._report = report
         self._root: dict[str, Node] = {}
@@ -26,7 +27,7 @@ class Tree:
     def put(self, steps: Steps[str], node: Node) -> None:
         """Set the value at a path."""
         path = ".".join(steps)
-        if not all(NAME.fullmatch(step) for step in steps):
+        if not all(self._step.fullmatch(step) for step in steps):
             self._report.add(node.origin, "", "does not name a key of the settings", _SPELLING)
             return
         here = self._root

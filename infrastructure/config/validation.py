@@ -48,7 +48,7 @@ class _Validation:
             if (section := self._section(name, field.annotation)) is not None
         }
 
-    def _section(self, name: str, annotation: Any) -> BaseModel | None:
+    def _section(self, name: str, annotation: Any) -> Any:
         node = self._tree.child(name)
         if issubclass(annotation, Part):
             return self._part(name, node, annotation)
@@ -90,7 +90,7 @@ class _Validation:
                 blocks[name] = block
         return blocks
 
-    def _block(self, part: str, node: Node | None, path: str) -> Block | None:
+    def _block(self, part: str, node: Node | None, path: str) -> Any:
         if node is None or is_null(node):
             return None
         if not isinstance(node, Table):
@@ -200,7 +200,8 @@ def _unknown_kind(kind: Scalar, error: UnknownKindError, path: str) -> tuple[str
     if is_harmless(kind, path):
         return error.what, error.hint
     source = kind.origin.variable or kind.origin.layer
-    return f"unknown kind from {source}", f"Known: {', '.join(error.known)}."
+    # the hint names a known word at most, so it says nothing of a value that is like none of them
+    return f"unknown kind from {source}", error.hint
 
 
 def _unset_in(node: Node | None) -> str:

@@ -9,12 +9,42 @@ from infrastructure.config.secrets import looks_secret
 
 #: Errors whose text is fixed by the type of the field and its bounds, never by the input.
 _FIXED = frozenset(
-    "bool_parsing bool_type dict_type enum finite_number float_parsing float_type frozen_set_type "
-    "greater_than greater_than_equal int_from_float int_parsing int_parsing_size int_type "
-    "less_than less_than_equal list_type literal_error mapping_type missing model_type "
-    "multiple_of none_required path_type set_type string_pattern_mismatch string_too_long "
-    "string_too_short string_type too_long too_short tuple_type iterable_type "
-    "model_attributes_type".split()
+    [
+        "bool_parsing",
+        "bool_type",
+        "dict_type",
+        "enum",
+        "finite_number",
+        "float_parsing",
+        "float_type",
+        "frozen_set_type",
+        "greater_than",
+        "greater_than_equal",
+        "int_from_float",
+        "int_parsing",
+        "int_parsing_size",
+        "int_type",
+        "less_than",
+        "less_than_equal",
+        "list_type",
+        "literal_error",
+        "mapping_type",
+        "missing",
+        "model_type",
+        "multiple_of",
+        "none_required",
+        "path_type",
+        "set_type",
+        "string_pattern_mismatch",
+        "string_too_long",
+        "string_too_short",
+        "string_type",
+        "too_long",
+        "too_short",
+        "tuple_type",
+        "iterable_type",
+        "model_attributes_type",
+    ]
 )
 _WRITTEN = frozenset({"value_error", "assertion_error"})
 _SHORTEST_PIECE = 4

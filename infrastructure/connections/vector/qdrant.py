@@ -91,6 +91,7 @@ class QdrantVectorStore(VectorStore):
     Points written by others, in another shape, cannot be read.
     """
 
+    closes_anywhere = True
     Settings: ClassVar[type[VectorSettings]] = QdrantSettings
     settings: QdrantSettings
 

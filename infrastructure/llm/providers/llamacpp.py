@@ -53,6 +53,7 @@ class LlamaCppProvider(BaseLLMProvider):
     token. The model survives a change of the event loop.
     """
 
+    closes_anywhere = True
     Settings: ClassVar[type[LlamaCppSettings]] = LlamaCppSettings
     settings: LlamaCppSettings
 

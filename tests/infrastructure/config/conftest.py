@@ -1,8 +1,9 @@
 """Throw-away kinds for every part, and a host folder that uses them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_type_hints
 
 import pytest
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -37,10 +38,10 @@ class FakeSettings(Block):
     password: SecretStr | None = None
     url: SecretUrl | None = None
     tags: tuple[str, ...] = ()
-    numbers: list[int] = []
-    labels: dict[str, str] = {}
+    numbers: list[int] = Field(default_factory=list)
+    labels: dict[str, str] = Field(default_factory=dict)
     inner: Inner = Inner()
-    inners: dict[str, Inner] = {}
+    inners: dict[str, Inner] = Field(default_factory=dict)
 
 
 class NeedySettings(Block):
@@ -69,19 +70,21 @@ class NeedySettings(Block):
         return self
 
 
-@pytest.fixture(autouse=True)
+KINDS = {"fake": FakeSettings, "needy": NeedySettings}
+
+
+@pytest.fixture
 def _kinds() -> Iterator[None]:
-    models = {"fake": FakeSettings, "needy": NeedySettings}
-    for part in PARTS:
-        registry = registry_of(part)
-        for kind, model in models.items():
-            base = registry._port.__annotations__["Settings"].__args__[0].__args__[0]
-            body = {"Settings": type(model.__name__, (model, base), {}), "__module__": __name__}
-            registry.register(kind)(type(f"{part}_{kind}", (registry._port,), body))
-    yield
-    for part in PARTS:
-        for kind in models:
-            registry_of(part).unregister(kind)
+    with ExitStack() as stack:
+        for part in PARTS:
+            registry = registry_of(part)
+            base = get_type_hints(registry._port)["settings"]
+            for kind, model in KINDS.items():
+                settings = type(model.__name__, (model, base), {"__module__": __name__})
+                body = {"Settings": settings, "__module__": __name__}
+                stack.callback(registry.unregister, kind)
+                registry.register(kind)(type(f"{part}_{kind}", (registry._port,), body))
+        yield
 
 
 class Host:
@@ -117,7 +120,7 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _kinds: None) -> Host:
     monkeypatch.chdir(tmp_path)
     return Host(tmp_path)
 

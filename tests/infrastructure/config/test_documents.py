@@ -27,8 +27,14 @@ BROKEN = [
     ("app: " + "[" * 100_000, "nested deeper than 64 levels"),
     ("app: " + "{a: " * 100_000, "nested deeper than 64 levels"),
     ("\n".join(" " * n + "a:" for n in range(200)), "nested deeper than 64 levels"),
-    ("a: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30)), "grows too large"),
-    ("a: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 80)), "grows too large"),
+    (
+        "a: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30)),
+        "grows too large",
+    ),
+    (
+        "a: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 80)),
+        "grows too large",
+    ),
     ("#" * 1_000_001, "is larger than 1000000 bytes"),
 ]
 
@@ -41,7 +47,9 @@ def test_file_that_cannot_be_read_is_named_without_its_text(host, problems_of, y
     assert "s3cret" not in report
 
 
-@pytest.mark.parametrize("yaml", ["# only a comment", "---", "---\n# x\n...", "~", "{}", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(
+    "yaml", ["# only a comment", "---", "---\n# x\n...", "~", "{}", b"\xef\xbb\xbf"]
+)
 def test_empty_file_is_fine(host, yaml):
     assert host.load(yaml).app.name == "switchgear"
 
@@ -78,12 +86,16 @@ def test_file_without_permission_is_named(host, problems_of):
 
 def test_other_suffix_is_told_to_be_renamed(host, problems_of):
     host.write("application-x.yml", "app: {}")
-    assert "conf/application-x.yml: would not be read. Rename it to .yaml." in problems_of(host.load)
+    assert "conf/application-x.yml: would not be read. Rename it to .yaml." in problems_of(
+        host.load
+    )
 
 
 def test_folder_given_and_missing_is_an_error(host, problems_of):
     host.folder = host.root / "nowhere"
-    assert "nowhere: is not a folder" in problems_of(host.load)
+    assert "nowhere: cannot be read as a folder (No such file" in problems_of(
+        host.load, profile="test"
+    )
 
 
 def test_broken_file_does_not_hide_what_is_wrong_elsewhere(host, problems_of):

@@ -1,5 +1,7 @@
 """Variables: overrides, flags, .env, and those that are set but empty."""
 
+from typing import Any
+
 import pytest
 
 from infrastructure.config import load_settings
@@ -24,9 +26,18 @@ def test_text_of_an_override_is_never_replaced(host):
 
 @pytest.mark.parametrize(
     "name",
-    ["SWITCHGEAR__", "SWITCHGEAR____APP", "SWITCHGEAR__APP__", "SWITCHGEAR__APP__NAM"]
-    + ["SWITCHGEAR__CACH__DEFAULT", "SWITCHGEAR__APP__1", "SWITCHGEAR__APP", "FEATURE_FLAG_"]
-    + ["SWITCHGEAR__PROFILES__GROUPS__X", "FEATURE_FLAG_A__B"],
+    [
+        "SWITCHGEAR__",
+        "SWITCHGEAR____APP",
+        "SWITCHGEAR__APP__",
+        "SWITCHGEAR__APP__NAM",
+        "SWITCHGEAR__CACH__DEFAULT",
+        "SWITCHGEAR__APP__1",
+        "SWITCHGEAR__APP",
+        "FEATURE_FLAG_",
+        "SWITCHGEAR__PROFILES__GROUPS__X",
+        "FEATURE_FLAG_A__B",
+    ],
 )
 def test_variable_that_names_no_key_is_a_problem(host, problems_of, name):
     report = problems_of(host.load, environ={name: "s3cret"})
@@ -126,7 +137,7 @@ def clean(host, monkeypatch):
     return host
 
 
-def load(host):
+def load(host: Any) -> Any:
     return load_settings((), resources=host.folder)
 
 

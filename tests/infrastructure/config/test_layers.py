@@ -159,12 +159,16 @@ def test_one_part_may_be_spread_over_files_of_a_layer(host):
 def test_one_key_twice_in_a_layer_is_a_problem(host, problems_of):
     host.write("application-more.yaml", "app: {name: a}")
     report = problems_of(host.load, "app: {name: b}")
-    assert "app.name (conf/application-test.yaml:1): is set at conf/application-more.yaml:1" in report
+    assert (
+        "app.name (conf/application-test.yaml:1): is set at conf/application-more.yaml:1" in report
+    )
 
 
 @pytest.mark.parametrize("name", ["A", "1a", "a__b", "a-b", "_a", "ä", "a.b"])
 def test_names_of_instances_are_lower_case_identifiers(host, problems_of, name):
-    assert "is no name" in problems_of(host.load, f"cache: {{instances: {{{name}: {{kind: fake}}}}}}")
+    assert "is no name" in problems_of(
+        host.load, f"cache: {{instances: {{{name}: {{kind: fake}}}}}}"
+    )
 
 
 def test_overrides_keep_placeholders_and_python_values(host):
@@ -176,6 +180,11 @@ def test_overrides_keep_placeholders_and_python_values(host):
     }
     found = host.load(overrides=overrides, environ={"A": "a"}).cache.instances["one"]
     assert (found.text, found.count, found.tags, found.inner.size) == ("${A}", 8, ("a", "b"), 2)
+
+
+def test_overrides_may_have_the_keys_of_an_application(host):
+    overrides = {ONE: {"kind": "fake", "labels": {"X-Name": "x"}}}
+    assert host.load(overrides=overrides).cache.instances["one"].labels == {"X-Name": "x"}
 
 
 @pytest.mark.parametrize(
@@ -202,7 +211,7 @@ def test_dictionary_form_wraps_secrets(host):
 
 def test_settings_are_frozen(host):
     with pytest.raises(ValueError, match="frozen"):
-        host.load().app.name = "x"  # type: ignore[misc] # that it cannot is the promise
+        host.load().app.name = "x"
 
 
 def test_loading_changes_nothing_it_was_given(host):

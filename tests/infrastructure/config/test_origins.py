@@ -1,6 +1,6 @@
 """Every value knows where it came from."""
 
-import os
+from pathlib import Path
 
 import pytest
 
@@ -50,7 +50,9 @@ def test_origin_has_the_column_and_the_profile(host):
 
 def test_origin_names_the_variable_and_whether_it_is_set(host):
     path = "cache.instances.one.text"
-    assert host.load(YAML, environ={"A": "a"}).origin(path).references[0].source is Source.ENVIRONMENT
+    assert (
+        host.load(YAML, environ={"A": "a"}).origin(path).references[0].source is Source.ENVIRONMENT
+    )
     origin = host.load(YAML).origin(path)
     assert (origin.variable, origin.references[0].source) == ("A", Source.DEFAULT)
 
@@ -76,6 +78,6 @@ def test_every_value_of_the_yaml_has_an_origin(host):
 
 def test_file_below_the_working_directory_is_shown_relative(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert shown(str(tmp_path / "a" / "b.yaml")) == os.path.join("a", "b.yaml")
+    assert shown(str(tmp_path / "a" / "b.yaml")) == str(Path("a", "b.yaml"))
     assert shown("/elsewhere/b.yaml") == "/elsewhere/b.yaml"
     assert str(Origin(Layer.PACKAGED)) == "packaged base"

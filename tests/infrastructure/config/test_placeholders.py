@@ -84,7 +84,7 @@ def test_file_named_by_an_unset_variable_is_null():
     assert fill("${file:${KEY_FILE}}", {}) is None
 
 
-@pytest.mark.parametrize("path", ["/nowhere/at-all", "relative", "", "/dev/zero", "/tmp", "/a\0b"])  # noqa: S108 -- a folder
+@pytest.mark.parametrize("path", ["/nowhere/at-all", "relative", "", "/dev/zero", "/tmp", "/a\0b"])
 def test_unreadable_file_is_told_without_the_path_that_a_variable_gave(path):
     with pytest.raises(placeholders.PlaceholderError) as caught:
         fill("${file:${KEY_FILE}}", {"KEY_FILE": path})
@@ -98,11 +98,9 @@ def test_escaping_every_opening_gives_any_text_back(text):
 
 
 @given(st.text())
-def test_any_text_is_filled_or_refused(text):
-    try:
-        fill("${A:" + text + "}", {})
-    except placeholders.PlaceholderError as error:
-        assert "set" in str(error) or "`${`" in str(error) or "file" in str(error)
+def test_braces_that_are_balanced_may_stand_in_a_default(text):
+    inside = text.replace("{", "").replace("}", "").replace("$", "")
+    assert fill("${A:{" + inside + "}" + inside + "}", {}) == "{" + inside + "}" + inside
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\0")))

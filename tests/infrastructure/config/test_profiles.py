@@ -82,7 +82,9 @@ def test_unknown_profile_does_not_hide_what_is_wrong_elsewhere(profiles, problem
 def test_group_that_contains_itself_is_told_with_its_path(profiles, problems_of):
     yaml = "profiles:\n  groups:\n    x: [y]\n    y: [a, x]"
     report = problems_of(profiles.load, yaml, profile="x")
-    assert "conf/application-test.yaml:4: the profile group 'x' contains itself: x -> y -> x" in report
+    assert (
+        "conf/application-test.yaml:4: the profile group 'x' contains itself: x -> y -> x" in report
+    )
 
 
 def test_unknown_member_of_a_group_is_told_with_its_line(profiles, problems_of):
@@ -92,8 +94,14 @@ def test_unknown_member_of_a_group_is_told_with_its_line(profiles, problems_of):
 
 @pytest.mark.parametrize(
     "yaml",
-    ["profiles: x", "profiles: {groups: x}", "profiles: {groups: {x: y}}", "profiles: {group: {}}"]
-    + ["profiles: {groups: {x: [[a]]}}", "profiles: {groups: {'../x': [a]}}"],
+    [
+        "profiles: x",
+        "profiles: {groups: x}",
+        "profiles: {groups: {x: y}}",
+        "profiles: {group: {}}",
+        "profiles: {groups: {x: [[a]]}}",
+        "profiles: {groups: {'../x': [a]}}",
+    ],
 )
 def test_groups_of_another_shape_are_a_problem(profiles, problems_of, yaml):
     assert "profiles" in problems_of(profiles.load, yaml)
@@ -101,7 +109,9 @@ def test_groups_of_another_shape_are_a_problem(profiles, problems_of, yaml):
 
 def test_groups_stand_in_base_files_only(profiles, problems_of):
     profiles.write("profiles/a.yaml", GROUPS)
-    assert "profiles (conf/profiles/a.yaml:1): unknown key" in problems_of(profiles.load, profile="a")
+    assert "profiles (conf/profiles/a.yaml:1): unknown key" in problems_of(
+        profiles.load, profile="a"
+    )
 
 
 def test_group_of_the_host_replaces_a_packaged_one(profiles):

@@ -1,5 +1,7 @@
 """Secrets: where they come from, and that they print as nothing."""
 
+from typing import Any
+
 import pytest
 from pydantic import SecretBytes, SecretStr
 
@@ -16,15 +18,20 @@ def folder(host):
     return path
 
 
-def load(host, **environ):
+def load(host: Any, **environ: str) -> Any:
     environ["SWITCHGEAR_SECRETS_DIR"] = str(host.root / "secrets")
     return host.load("cache: {instances: {one: {kind: fake}}}", environ=environ)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["cache.instances.one.password", "cache__instances__one__password"]
-    + ["cache/instances/one/password", "CACHE__INSTANCES__ONE__PASSWORD", "cache/instances.one/password"],
+    [
+        "cache.instances.one.password",
+        "cache__instances__one__password",
+        "CACHE__INSTANCES__ONE__PASSWORD",
+        "cache/instances/one/password",
+        "cache/instances.one/password",
+    ],
 )
 def test_name_of_a_secret_file_is_its_key(host, folder, name):
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +58,9 @@ def test_secret_file_that_names_no_key_is_a_problem(host, folder, problems_of, n
     assert "s3cret" not in report
 
 
-@pytest.mark.parametrize(("content", "expected"), [(b"\xff", "is not UTF-8"), (b"\n", "is set but empty")])
+@pytest.mark.parametrize(
+    ("content", "expected"), [(b"\xff", "is not UTF-8"), (b"\n", "is set but empty")]
+)
 def test_secret_file_without_usable_text_is_a_problem(host, folder, problems_of, content, expected):
     (folder / "cache.instances.one.password").write_bytes(content)
     assert expected in problems_of(load, host)
@@ -93,8 +102,9 @@ def test_url_prints_without_its_password(url, expected):
 
 
 def test_settings_list_every_secret_for_a_redactor(host):
-    yaml = "password: one\nurl: redis://u:t%40wo@h/0?token=three\nlabels: {api_key: four, name: five}"
-    host.block(yaml)
+    host.block(
+        "password: one\nurl: redis://u:t%40wo@h/0?token=three\nlabels: {api_key: four, name: five}"
+    )
     found = host.load().secret_values()
     assert {"one", "t%40wo", "t@wo", "three", "four"} <= found
     assert "five" not in found
@@ -104,15 +114,17 @@ def test_secrets_are_found_in_every_sort_of_field():
     class Holder(Model):
         many: tuple[SecretStr, ...] = (SecretStr("a"),)
         raw: SecretBytes = SecretBytes(b"b")
-        nested: dict[str, list[SecretStr]] = {"x": [SecretStr("c"), SecretStr("")]}
+        nested: dict[str, list[SecretStr]]
 
-    assert secret_values(Holder()) == {"a", "b", "c"}
+    nested = {"x": [SecretStr("c"), SecretStr("")]}
+    assert secret_values(Holder(nested=nested)) == {"a", "b", "c"}
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("api_key", True), ("password", True), ("dbPassword", True), ("bot_token", True), ("auth", True)]
-    + [("max_tokens", False), ("keyspace", False), ("name", False), ("monkey", False)],
-)
-def test_name_suggests_a_secret(name, expected):
-    assert looks_secret(name) is expected
+@pytest.mark.parametrize("name", ["api_key", "password", "dbPassword", "bot_token", "auth"])
+def test_name_suggests_a_secret(name):
+    assert looks_secret(name)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "keyspace", "name", "monkey"])
+def test_name_suggests_no_secret(name):
+    assert not looks_secret(name)

@@ -1,6 +1,6 @@
 """How text becomes a value: YAML 1.2 for plain scalars, the field's type for everything else."""
 
-import datetime
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
@@ -134,8 +134,8 @@ def test_literal_of_yaml_is_held_to_the_type_of_the_field(host, problems_of, fie
     ("annotation", "text", "expected"),
     [
         (Decimal, "0.10", Decimal("0.10")),
-        (datetime.date, "2026-01-01", datetime.date(2026, 1, 1)),
-        (datetime.timedelta, "PT90S", datetime.timedelta(seconds=90)),
+        (dt.date, "2026-01-01", dt.date(2026, 1, 1)),
+        (dt.timedelta, "PT90S", dt.timedelta(seconds=90)),
         (bytes, "0123", b"0123"),
         (list[list[str]], "[[01]]", [["01"]]),
         (dict[str, list[int]], "{a: [08]}", {"a": [8]}),

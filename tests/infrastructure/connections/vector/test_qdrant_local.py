@@ -198,3 +198,12 @@ async def test_every_written_file_is_in_the_folder(tmp_path):
         await store.upsert(NOTES, COLORS)
     assert set(Path.cwd().iterdir()) == before
     assert [one.name for one in (tmp_path / "collection").iterdir()] == [NOTES]
+
+
+def test_a_folder_opened_in_one_event_loop_is_freed_in_another(tmp_path):
+    store = QdrantVectorStore(QdrantSettings(path=tmp_path / "vectors"))
+    asyncio.run(store.connect())
+    asyncio.run(store.disconnect())
+    again = QdrantVectorStore(QdrantSettings(path=tmp_path / "vectors"))
+    assert asyncio.run(again.health_check()).is_up
+    asyncio.run(again.disconnect())
