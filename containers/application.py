@@ -86,7 +86,11 @@ class Container(DeclarativeContainer):
         **overriding: Any,
     ) -> Any:
         """Load the settings unless given, and make a container with providers of its own."""
-        sources = {"resources": resources, "environ": environ, "overrides": overrides}
+        sources: dict[str, Any] = {
+            "resources": resources,
+            "environ": environ,
+            "overrides": overrides,
+        }
         if settings is not None and (
             profile or any(value is not None for value in sources.values())
         ):

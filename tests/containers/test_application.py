@@ -193,7 +193,7 @@ async def test_injected_functions_get_the_parts(folder):
 
     container = Container(profile="test").wire()
     try:
-        assert await handler() is container.cache.instances.signup()  # type: ignore[attr-defined]  # from the YAML
+        assert await handler() is container.cache.instances.signup()
     finally:
         container.unwire()
 
