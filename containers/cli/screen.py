@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
@@ -11,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from infrastructure.config import Settings
+from infrastructure.config.origins import Layer, Origin
+from infrastructure.config.resources import packaged_folder
 from infrastructure.health import Health, Status
 
 _STYLES = {Status.UP: "green", Status.DEGRADED: "yellow", Status.DOWN: "red"}
@@ -88,10 +91,17 @@ def _row(settings: Settings, path: str, answer: Health) -> tuple[str, ...]:
     return (
         path,
         block.kind,
-        escape(str(settings.origin(f"{path}.kind"))),
+        escape(_place(settings.origin(f"{path}.kind"))),
         f"[{style}]{answer.status}[/{style}]",
         _time(answer.latency_seconds),
     )
+
+
+def _place(origin: Origin) -> str:
+    """The origin; of a packaged file only what tells it apart, as its folder may be far away."""
+    if origin.layer not in {Layer.PACKAGED, Layer.PACKAGED_PROFILE}:
+        return str(origin)
+    return f"packaged {Path(origin.file).relative_to(packaged_folder())}:{origin.line}"
 
 
 def _time(seconds: float) -> str:
