@@ -44,7 +44,7 @@ def test_the_whole_job_is_done_and_shown():
 
 def test_the_table_tells_where_each_part_was_chosen():
     result = run("--profile", "test")
-    row = r"cache\.default +memory +\S*profiles/test\.yaml:\d+ +up +\d"
+    row = r"cache\.default +memory +packaged profiles/test\.yaml:\d+ +up +\d"
     assert re.search(row, result.output), result.output
 
 
