@@ -3,6 +3,7 @@
 from typing import Any
 
 from infrastructure.config import Settings
+from infrastructure.errors import ConfigurationError
 from infrastructure.observability.logging import setup_logging
 
 
@@ -34,7 +35,14 @@ class Folders:
         """Create those that are missing."""
         paths = self._settings.paths
         for folder in (paths.data, paths.logs, paths.results):
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"the folder {folder} cannot be created ({error.strerror})",
+                    where="paths",
+                    hint="Name another, such as with SWITCHGEAR_DATA_DIR.",
+                ) from error
 
     def stop(self) -> None:
         """Leave them: they hold what must outlive the process."""

@@ -77,6 +77,7 @@ def _run(job: "object", request: "object") -> None:
         print(f"switchgear: {error}", file=sys.stderr)  # noqa: T201 - that is the output
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
     except KeyboardInterrupt:
+        print("\nswitchgear: interrupted", file=sys.stderr)  # noqa: T201 - that is the output
         raise typer.Exit(130) from None
 
 

@@ -19,6 +19,7 @@ SUFFIXES = (".md", ".rst", ".txt")
 PASSAGE_CHARACTERS = 500
 MAX_FILE_BYTES = 5_000_000
 MAX_TOTAL_BYTES = 50_000_000
+MAX_PROBLEMS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def folder(path: Path) -> Corpus:
     """Every .md, .rst and .txt file below a folder.
 
     Raises:
-        ConfigurationError: No such folder, nothing in it, or a file that is not text; names all.
+        ConfigurationError: No such folder, nothing in it, or files that are not text; names ten.
     """
     if not path.is_dir():
         raise ConfigurationError(
@@ -124,12 +125,14 @@ def _read(root: Path, files: list[Path]) -> dict[str, str]:
             texts[source] = data.decode("utf-8-sig")
         except (OSError, ValueError) as error:
             problems.append(f"{source}: {_reason(error)}")
-    if problems:
-        lines = "\n  ".join(problems)
+    if count := len(problems):
+        if len(problems) > MAX_PROBLEMS:
+            problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} more"]
+        lines = "".join(f"\n  {problem}" for problem in problems)
         raise ConfigurationError(
-            f"{len(problems)} of {len(files)} files cannot be read:\n  {lines}\n",
+            f"{count} of {len(files)} files cannot be read; take them out of the folder, or "
+            f"rename them:{lines}",
             where=str(root),
-            hint="Take them out of the folder, or rename them.",
         )
     return texts
 

@@ -1,6 +1,7 @@
 """The main job: read real text, answer a question from it, remember, and show the parts."""
 
 import hashlib
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +12,18 @@ from containers.cli import corpus
 from containers.cli.corpus import Corpus
 from containers.cli.library import Library
 from containers.cli.screen import Screen
+from containers.errors import LifecycleError
+from infrastructure.config import Settings
 from infrastructure.connections.vector.base import Match
-from infrastructure.errors import ConfigurationError
+from infrastructure.errors import ConfigurationError, UnavailableError
+from infrastructure.health import Status
 from infrastructure.llm.messages import Message, Role
 
 SYSTEM = "Answer from the text."
 MAX_ANSWER_TOKENS = 128
+
+#: The screen tells what happens; a profile's own level would put the clients' lines between.
+QUIET = {"logging.level": "WARNING"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +51,49 @@ async def run(request: Request, screen: Screen | None = None) -> None:
         if request.docs
         else corpus.topics(everything=request.all_topics)
     )
-    container = Container(profile=request.profile, overrides=request.overrides or None)
+    container = Container(profile=request.profile, overrides={**QUIET, **request.overrides})
     settings = container.settings()
     screen.title(f"switchgear demo, profile {', '.join(settings.profiles)}")
     with screen.step("starting every part") as came:
-        await container.start()
+        await _start(container)
         came(f"started {len(container.startup_report())} parts")
     try:
         await _converse(container, text, request.question, screen)
         screen.parts(settings, await container.health())
-        screen.console.print(f"\nState is kept in {settings.paths.data}: the next run reuses it.")
+        if _keeps_files(settings):
+            screen.console.print(
+                f"\nState is kept in {settings.paths.data}: the next run reuses it."
+            )
     finally:
         await container.stop()
+
+
+async def _start(container: Any) -> None:
+    """Start everything, and see that it answers: all that is missing goes into one report."""
+    failures: dict[str, BaseException] = {}
+    try:
+        await container.start()
+    except LifecycleError as error:
+        failures |= error.failures
+    answers = await container.health()
+    for path, answer in answers.items():
+        if answer.status is Status.DOWN and path not in failures:
+            failures[path] = UnavailableError(answer.detail.partition(f"{path}: ")[2])
+    if failures:
+        await container.stop()
+        for path in answers:
+            await container.get(path).disconnect()  # a check opens what has not started
+        raise LifecycleError("could not start; what had started was ended", failures=failures)
+
+
+def _keeps_files(settings: Settings) -> bool:
+    """Whether a part of the profile has its state below the data folder."""
+    places = (
+        getattr(block, "path", None)
+        for part in (settings.cache, settings.db, settings.vector)
+        for block in part.blocks().values()
+    )
+    return any(isinstance(at, Path) and at.is_relative_to(settings.paths.data) for at in places)
 
 
 async def _converse(container: Any, text: Corpus, question: str, screen: Screen) -> None:
@@ -122,7 +160,7 @@ def _prompt(question: str, matches: list[Match]) -> list[Message]:
 
 def _beginning(answer: str, size: int = 100) -> str:
     """Enough of an answer that was shown already."""
-    return answer if len(answer) <= size else f"{answer[:size].rstrip()} …"
+    return textwrap.shorten(answer, size, placeholder=" …")
 
 
 def _sources(matches: list[Match]) -> str:

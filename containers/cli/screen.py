@@ -16,6 +16,11 @@ from infrastructure.config.origins import Layer, Origin
 from infrastructure.config.resources import packaged_folder
 from infrastructure.health import Health, Status
 
+#: From here on the table has room to breathe.
+WIDE_COLUMNS = 100
+#: A file has no edge: lines are as long as what they say.
+FILE_COLUMNS = 1000
+
 _STYLES = {Status.UP: "green", Status.DEGRADED: "yellow", Status.DOWN: "red"}
 
 
@@ -24,6 +29,8 @@ class Screen:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = FILE_COLUMNS
 
     def title(self, text: str) -> None:
         """The first line."""
@@ -74,34 +81,35 @@ class Screen:
 
     def parts(self, settings: Settings, health: dict[str, Health]) -> None:
         """Every managed part: its provider path, kind, the line that chose it, and how it is."""
-        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), title_justify="left")
+        is_wide = self.console.width >= WIDE_COLUMNS
+        table = Table(box=None, header_style="bold", padding=(0, 2 if is_wide else 1, 0, 0))
         for name in ("provider", "kind", "chosen in", "health", "latency"):
             justify: Literal["right", "left"] = "right" if name == "latency" else "left"
             table.add_column(name, justify=justify, overflow="fold")
         for path, answer in sorted(health.items()):
-            table.add_row(*_row(settings, path, answer))
+            table.add_row(*_row(settings, path, answer, is_wide=is_wide))
         self.console.print()
         self.console.print(table)
 
 
-def _row(settings: Settings, path: str, answer: Health) -> tuple[str, ...]:
+def _row(settings: Settings, path: str, answer: Health, *, is_wide: bool) -> tuple[str, ...]:
     part, _, inside = path.partition(".")
     block: Any = getattr(settings, part).blocks()[inside]
     style = _STYLES.get(answer.status, "dim")
     return (
         path,
         block.kind,
-        escape(_place(settings.origin(f"{path}.kind"))),
+        escape(_place(settings.origin(f"{path}.kind"), "packaged " if is_wide else "")),
         f"[{style}]{answer.status}[/{style}]",
         _time(answer.latency_seconds),
     )
 
 
-def _place(origin: Origin) -> str:
+def _place(origin: Origin, packaged: str) -> str:
     """The origin; of a packaged file only what tells it apart, as its folder may be far away."""
     if origin.layer not in {Layer.PACKAGED, Layer.PACKAGED_PROFILE}:
         return str(origin)
-    return f"packaged {Path(origin.file).relative_to(packaged_folder())}:{origin.line}"
+    return f"{packaged}{Path(origin.file).relative_to(packaged_folder())}:{origin.line}"
 
 
 def _time(seconds: float) -> str:

@@ -69,7 +69,11 @@ class Methods:
             from_package = from_package or config.from_package
             di.DynamicContainer.wire(self, modules, packages, from_package, **options)  # type: ignore[arg-type]  # self is one
             named = _module_names(modules, packages, from_package)
-            wiring.wire(self, named)
+            try:
+                wiring.wire(self, named)
+            except BaseException:
+                di.DynamicContainer.unwire(self)  # type: ignore[arg-type]  # self is one
+                raise
         else:
             wiring.wire(self, None)
         return self
@@ -88,7 +92,7 @@ class Methods:
         await self._lifecycle().stop()
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        await Methods.start(self)
         return self
 
     async def __aexit__(
@@ -97,7 +101,7 @@ class Methods:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.stop()
+        await Methods.stop(self)
 
     def __enter__(self) -> Self:
         self._lifecycle().start_sync()

@@ -55,8 +55,12 @@ def _is_async(provider: Provider[Any], seen: set[Provider[Any]]) -> bool:
 
 
 def declared(provider: Provider[Any]) -> Iterator[Provider[Any]]:
-    """The dependencies as written, without what overrides them at the moment."""
-    overriding = set(provider.overridden)
+    """The dependencies as written, without what overrides them at the moment.
+
+    What a `Dependency` was given is what it declares.
+    """
+    given = isinstance(provider, (di.Dependency, di.DependenciesContainer))
+    overriding = set() if given else set(provider.overridden)
     return (other for other in dependencies(provider) if other not in overriding)
 
 
@@ -72,12 +76,9 @@ def _makes_awaitable(provider: Provider[Any], target: Any) -> bool:
     return kind is Target.COROUTINE
 
 
-def members(container: Any) -> frozenset[Provider[Any]]:
-    """Every provider of the container, reachable ones included; counted anew when it grew."""
-    size = sum(1 for _ in walk(container))
-    known = container.__dict__.get("_members")
-    if known is None or known[0] != size:
-        known = (size, frozenset(container.traverse()))
-        container.__dict__["_members"] = known
-    found: frozenset[Provider[Any]] = known[1]
-    return found
+def has(container: Any, provider: Provider[Any]) -> bool:
+    """Whether the container has the provider, or reaches it from one it has."""
+    known: frozenset[Provider[Any]] = container.__dict__.get("_members", frozenset())
+    if provider not in known:
+        known = container.__dict__["_members"] = frozenset(container.traverse())
+    return provider in known

@@ -34,24 +34,40 @@ class Layer:
     ) -> None:
         self.replacements = dict(replacements)
         self.cells: dict[Any, Any] = {}
+        self.is_active = True
         self._standing = dict(standing)
         self._touched: dict[Provider[Any], bool] = {}
 
     def touches(self, provider: Provider[Any]) -> bool:
         """Whether the provider, of whichever container, comes to depend on a replaced one."""
-        if provider not in self._touched:
-            self._touched[provider] = False
-            stand_in = self._standing.get(provider)
-            followed = dependencies(provider) if stand_in is None else (stand_in,)
-            self._touched[provider] = any(
-                other in self.replacements or self.touches(other) for other in followed
-            )
-        return self._touched[provider]
+        known = self._touched.get(provider)
+        if known is None:
+            known = self._touched[provider] = self._reaches_replaced(provider)
+        return known
+
+    def _reaches_replaced(self, provider: Provider[Any]) -> bool:
+        seen: set[Provider[Any]] = set()
+        waiting = [provider]
+        while waiting:
+            one = waiting.pop()
+            stand_in = self._standing.get(one)
+            for other in dependencies(one) if stand_in is None else (stand_in,):
+                if other in self.replacements:
+                    return True
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        return False
+
+    def brings(self, provider: Provider[Any]) -> bool:
+        """Whether the provider stands in for another, or a stand-in depends on it."""
+        stand_ins = self.replacements.values()
+        return any(provider in (one, *one.traverse()) for one in stand_ins)
 
 
 def active() -> tuple[Layer, ...]:
     """The layers seen from here, the innermost last: those of the process, then of the task."""
-    return _shared + _isolated.get()
+    return tuple(layer for layer in _shared + _isolated.get() if layer.is_active)
 
 
 def push(layer: Layer, *, isolated: bool) -> None:
@@ -65,8 +81,9 @@ def push(layer: Layer, *, isolated: bool) -> None:
 
 
 def remove(layer: Layer) -> None:
-    """Take a layer away, wherever in the stack it is; harmless when it is gone."""
+    """Take a layer away, wherever in the stack it is and in every task; twice is once."""
     global _shared  # noqa: PLW0603 - the one place that owns the stack
+    layer.is_active = False
     with _lock:
         _shared = tuple(other for other in _shared if other is not layer)
     _isolated.set(tuple(other for other in _isolated.get() if other is not layer))

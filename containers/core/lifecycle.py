@@ -110,8 +110,10 @@ class Lifecycle:
             path = managed[provider]
             try:
                 thing = _refuse_awaitable(path, _begin(provider), "connect", "start")
-            except Exception as error:
+            except BaseException as error:
                 self._end_all_sync({})
+                if not isinstance(error, Exception):
+                    raise
                 raise LifecycleError(
                     "could not start; what had started was ended", failures={path: error}
                 ) from error
@@ -174,8 +176,14 @@ def _managed(container: Any) -> Iterator[tuple[str, di.Provider[Any]]]:
 def _needs(
     provider: di.Provider[Any], managed: dict[di.Provider[Any], str]
 ) -> set[di.Provider[Any]]:
-    """The managed providers this one reaches, itself left out."""
-    reached: Iterator[di.Provider[Any]] = provider.traverse()
+    """The managed providers this one is made of, itself left out."""
+    reached: set[di.Provider[Any]] = set()
+    waiting = [provider]
+    while waiting:
+        for other in graph.dependencies(waiting.pop()):
+            if other not in reached:
+                reached.add(other)
+                waiting.append(other)
     return {other for other in reached if other in managed and other is not provider}
 
 
@@ -204,15 +212,20 @@ def _failures(
 ) -> dict[str, BaseException]:
     """The errors by path; what only waited for a failed one is left out."""
     failed = {
-        provider: error
-        for provider, task in tasks.items()
-        if (error := task.exception()) is not None
+        provider: error for provider, task in tasks.items() if (error := _failure(task)) is not None
     }
     return {
         managed[provider]: error
         for provider, error in failed.items()
         if not order[provider] & failed.keys()
     }
+
+
+def _failure(task: "asyncio.Task[None]") -> BaseException | None:
+    """What went wrong; a thing that cancels itself has failed too."""
+    if task.cancelled():
+        return asyncio.CancelledError("it cancelled its own start")
+    return task.exception()
 
 
 def _begin(provider: di.Provider[Any]) -> Any:

@@ -1,6 +1,7 @@
 """Finding injection markers in a signature, and the provider each one means."""
 
 import inspect
+import re
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from containers.errors import WiringError
 #: The stubs call them instances of a protocol; they are classes.
 _PROVIDE, _PROVIDER, _CLOSING = cast("tuple[type, type, type]", (Provide, ProviderMarker, Closing))
 _MARKERS = (_PROVIDE, _PROVIDER, _CLOSING)
+_MARKER_IN_TEXT = re.compile(r"\b(Provide|Provider|Closing)\s*\[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ def marked(function: Callable[..., Any], frame_locals: Mapping[str, Any]) -> tup
         frame_locals: Names of the decorating frame, for annotations that mention local classes.
 
     Raises:
-        WiringError: An annotation mentions a marker and cannot be evaluated.
+        WiringError: An annotation mentions a marker and cannot be evaluated; or a marked
+            parameter cannot be given by name.
     """
     return tuple(_marked(function, frame_locals))
 
@@ -68,10 +71,20 @@ def _marked(function: Callable[..., Any], frame_locals: Mapping[str, Any]) -> It
             marker = _marker_in(candidate)
             if marker is not None:
                 keyword_only = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+                _refuse_unnamed(function, parameter)
                 closes = isinstance(marker, _CLOSING)
                 inner = _unwrapped(marker) if closes else marker
                 yield Marked(parameter.name, -1 if keyword_only else position, inner, closes)
                 break
+
+
+def _refuse_unnamed(function: Callable[..., Any], parameter: inspect.Parameter) -> None:
+    if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+        raise WiringError(
+            f"'{parameter.name}' is {parameter.kind.description} and cannot be injected",
+            where=place_of(function),
+            hint="Make it a parameter that can be given by its name.",
+        )
 
 
 def _unwrapped(closing: Any) -> Any:
@@ -99,7 +112,7 @@ def _evaluated(
     try:
         return eval(annotation, dict(vars(module)) if module else {}, dict(frame_locals))  # noqa: S307 - the program's own annotation
     except Exception as error:
-        if any(marker.__name__ in annotation for marker in _MARKERS):
+        if _MARKER_IN_TEXT.search(annotation) and _marker_in(parameter.default) is None:
             raise WiringError(
                 f"the annotation of '{parameter.name}' cannot be evaluated: {error}",
                 where=place_of(function),
@@ -142,3 +155,8 @@ class Resolver:
             else:
                 return None
         return found  # type: ignore[no-any-return]  # a provider after the first segment
+
+
+def is_marker(value: Any) -> bool:
+    """Whether a value is one of dependency-injector's markers, which only `inject` fills."""
+    return isinstance(value, _MARKERS)

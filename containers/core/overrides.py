@@ -1,8 +1,8 @@
 """Overriding by name or provider, checked, and undone without a trace."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from dependency_injector import containers
 from dependency_injector import providers as di
@@ -32,17 +32,21 @@ class Override:
         self._foreign = {
             provider: value for provider, value in made.items() if provider not in ours
         }
+        self._layer = layers.Layer(ours | self._foreign, standing)
+        self._foreign |= _fresh_copies(self._layer, container)
         if isolated and self._foreign:
             raise OverrideTypeError(
                 f"cannot isolate {', '.join(map(str, self._foreign))}",
                 where="containers",
                 hint="Declare it with `containers.providers`, or leave out isolated=True.",
             )
-        self._layer = layers.Layer(ours | self._foreign, standing)
-        self._foreign |= _fresh_copies(self._layer, container)
         layers.push(self._layer, isolated=isolated)
-        for provider, value in self._foreign.items():
-            provider.override(value)
+        try:
+            for provider, value in self._foreign.items():
+                provider.override(value)
+        except BaseException:
+            self.undo()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +64,8 @@ class Override:
         layers.remove(self._layer)
         while self._foreign:
             provider, value = self._foreign.popitem()
-            _withdraw(provider, value)
+            if value in provider.overridden:
+                _withdraw(provider, value)
 
 
 class ContainerOverride(Override):
@@ -93,7 +98,9 @@ def replacements_for(
         UnknownProviderError: A name the container does not have; lists those it has.
         OverrideTypeError: A stand-in that lacks methods of the port.
     """
-    found = {find(container, key): value for key, value in (mapping or {}).items()}
+    found: dict[di.Provider[Any], Any] = {}
+    for key, value in (mapping or {}).items():
+        found.update(_expanded(find(container, key), value))
     for name, value in names.items():
         provider = find(container, name)
         if isinstance(provider, di.Container):
@@ -101,8 +108,39 @@ def replacements_for(
         found[provider] = value
     known = graph.paths(container)
     for provider, value in found.items():
-        ports.check(known.get(provider, str(provider)), provider, value)
+        path = known.get(provider, str(provider))
+        ports.check(path, provider, value)
+        _refuse_async(path, provider, value)
     return found
+
+
+def _expanded(provider: di.Provider[Any], value: Any) -> Iterator[tuple[di.Provider[Any], Any]]:
+    """A container in the place of a container means its providers in the place of theirs."""
+    if not isinstance(provider, di.Container):
+        yield provider, value
+        return
+    inside = cast("dict[str, di.Provider[Any]]", provider.providers)
+    if not hasattr(value, "providers"):
+        raise OverrideTypeError(
+            f"a container cannot be replaced by {type(value).__qualname__}",
+            where=", ".join(inside),
+            hint="Name one of the providers in it, or give a container.",
+        )
+    for name, other in value.providers.items():
+        if name in inside:
+            yield from _expanded(inside[name], other)
+
+
+def _refuse_async(path: str, provider: di.Provider[Any], value: Any) -> None:
+    """Dependants of a plain provider would be handed an awaitable nobody awaits."""
+    if not isinstance(value, di.Provider) or not isinstance(provider, Layered):
+        return
+    if graph.is_async(value) and not provider.is_async():
+        raise OverrideTypeError(
+            "cannot be replaced by a provider whose object must be awaited",
+            where=path,
+            hint="Await the object first and give that.",
+        )
 
 
 def _fresh_copies(layer: layers.Layer, container: Any) -> dict[di.Provider[Any], Any]:
@@ -119,6 +157,14 @@ def _fresh_copies(layer: layers.Layer, container: Any) -> dict[di.Provider[Any],
 def _withdraw(provider: di.Provider[Any], value: di.Provider[Any]) -> None:
     """Take one overriding away, wherever it stands among the provider's others."""
     others = [other for other in provider.overridden if other is not value]
+    if isinstance(provider, di.Container):
+        di.Provider.reset_override(provider)
+        for other in others:
+            di.Provider.override(provider, other)
+        inside = cast("dict[str, di.Provider[Any]]", provider.providers)
+        for name, inner in value.providers.items():  # type: ignore[attr-defined]  # it is a container's
+            _withdraw(inside[name], inner)
+        return
     provider.reset_override()
     for other in others:
         provider.override(other)

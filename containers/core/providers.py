@@ -17,6 +17,8 @@ from infrastructure.resilience import SingleFlight
 
 T = TypeVar("T")
 
+_NOTHING = object()
+
 
 class Layered(di.Provider[T]):
     """A provider whose calls go through the active override layers.
@@ -31,6 +33,11 @@ class Layered(di.Provider[T]):
     if TYPE_CHECKING:  # dependency-injector's stubs leave it out
 
         def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+
+    def __deepcopy__(self, memo: dict[Any, Any] | None = None) -> Self:
+        copied = cast("Self", super().__deepcopy__(memo))
+        copied.port = self.port
+        return copied
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The object, or an awaitable of it where making it must be awaited."""
@@ -76,7 +83,7 @@ class Singleton(Layered[T], di.Singleton[T]):
         super().__init__(provides, *args, **kwargs)
         self._own: dict[Any, Any] = {}
         self._lock = RLock()
-        self._flight: SingleFlight[None] = SingleFlight()
+        self._flight: SingleFlight[Any] = SingleFlight()
 
     def reset(self) -> Any:
         """Forget the object, so that the next call makes a new one."""
@@ -90,7 +97,8 @@ class Singleton(Layered[T], di.Singleton[T]):
         if isinstance(stand_in, Singleton):
             return stand_in.built()
         cells, key = self._cell()
-        return (cells[key],) if key in cells else ()
+        found = cells.get(key, _NOTHING)
+        return () if found is _NOTHING else (found,)
 
     def _cell(self) -> tuple[abc.MutableMapping[Any, Any], Any]:
         """Where the object is kept here: touched ones in the innermost layer touching them."""
@@ -101,22 +109,29 @@ class Singleton(Layered[T], di.Singleton[T]):
         if self.is_async():
             return self._resolve_async(args, kwargs)
         cells, key = self._cell()
-        if key not in cells:
+        found = cells.get(key, _NOTHING)
+        if found is _NOTHING:
             with self._lock:
-                if key not in cells:
-                    cells[key] = _blueprint(self)(*args, **kwargs)
-        return cells[key]
+                found = cells.get(key, _NOTHING)
+                if found is _NOTHING:
+                    found = self._keep(_blueprint(self)(*args, **kwargs), cells, key)
+        return found
 
     async def _resolve_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         cells, key = self._cell()
 
-        async def make() -> None:
-            if key not in cells:
-                cells[key] = await make_async(self, args, kwargs)
+        async def make() -> Any:
+            return self._keep(await make_async(self, args, kwargs), cells, key)
 
-        if key not in cells:
-            await self._flight.do(key, make)
-        return cells[key]
+        found = cells.get(key, _NOTHING)
+        return await self._flight.do(key, make) if found is _NOTHING else found
+
+    def _keep(self, made: Any, cells: abc.MutableMapping[Any, Any], key: Any) -> Any:
+        """Keep the object, unless overrides changed meanwhile: it may be made of both worlds.
+
+        Where another event loop was faster, its object is the one.
+        """
+        return cells.setdefault(key, made) if self._cell()[1] == key else made
 
 
 class Managed(Singleton[T]):
@@ -133,14 +148,14 @@ class Managed(Singleton[T]):
     def __init__(
         self, provides: abc.Callable[..., T] | str | None = None, /, *args: Any, **kwargs: Any
     ) -> None:
-        for name in _own_keywords(provides, kwargs):
-            setattr(self, name, float(kwargs.pop(name)))
         super().__init__(provides, *args, **kwargs)
+        for name in _own_keywords(self.provides, kwargs):
+            setattr(self, name, float(kwargs.pop(name)))
+        self.set_kwargs(**kwargs)
 
     def __deepcopy__(self, memo: dict[Any, Any] | None = None) -> Self:
-        copied = cast("Self", super().__deepcopy__(memo))
+        copied = super().__deepcopy__(memo)
         copied.start_timeout, copied.stop_timeout = self.start_timeout, self.stop_timeout
-        copied.port = self.port
         return copied
 
 
@@ -251,8 +266,11 @@ def _blueprint(provider: Singleton[T]) -> di.Factory[T]:
 
 
 def _own_keywords(provides: Any, kwargs: dict[str, Any]) -> list[str]:
-    own = [name for name in ("start_timeout", "stop_timeout") if name in kwargs]
+    own: list[str] = [name for name in ("start_timeout", "stop_timeout") if name in kwargs]
     if not own:
         return []
-    taken = inspect.signature(provides).parameters
+    try:
+        taken = inspect.signature(provides).parameters
+    except ValueError:  # a builtin that does not tell
+        return own
     return [name for name in own if name not in taken]

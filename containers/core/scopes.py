@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
+from threading import RLock
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from dependency_injector import providers as di
+from dependency_injector.wiring import ProvidersMap
 
-from containers.core import graph
+from containers.core import graph, layers
 from containers.core.shielding import finish
 from containers.core.targets import Target
 from containers.errors import ContainerError, NoActiveScopeError, UnknownProviderError
@@ -17,6 +19,8 @@ from containers.errors import ContainerError, NoActiveScopeError, UnknownProvide
 _current: ContextVar["Scope | None"] = ContextVar("current_scope", default=None)
 
 Finalizer = Callable[[BaseException | None], Any]
+
+_NOTHING = object()
 
 
 class Scope:
@@ -37,20 +41,25 @@ class Scope:
         self.context = MappingProxyType(dict(context))
         self.parent: Scope | None = None
         self._cells: dict[Any, Any] = {}
+        self._lock = RLock()
         self._locks: dict[Any, asyncio.Lock] = {}
         self._finalizers: list[tuple[bool, Finalizer]] = []
-        self._token: Token[Scope | None] | None = None
+        self._was_opened = False
         self._is_async = False
         self.is_open = False
 
     def get(self, provider: Any) -> Any:
-        """The object of a provider or a dotted name, in this scope."""
-        with self._as_current():
+        """The object of a provider or a dotted name, in this scope.
+
+        Raises:
+            NoActiveScopeError: The scope is not open.
+        """
+        with self._as_current(provider):
             return find(self.container, provider)()
 
     async def aget(self, provider: Any) -> Any:
         """The same for every provider, whether its object must be awaited or not."""
-        with self._as_current():
+        with self._as_current(provider):
             found = find(self.container, provider)
             made = found()
             return await made if _is_async(found) else made
@@ -60,11 +69,12 @@ class Scope:
         return Scope(self.container, context)
 
     def enter(self, key: Any, kind: Target, make: Callable[[], Any]) -> Any:
-        """The scope's object for `key`, made and entered on first use."""
-        if key not in self._cells:
-            value, finalizer = _enter(kind, make())
-            self._keep(key, value, finalizer, is_async=False)
-        return self._cells[key]
+        """The scope's object for `key`, made and entered on first use; once under threads too."""
+        with self._lock:
+            if key not in self._cells:
+                value, finalizer = _enter(kind, make())
+                self._keep(key, value, finalizer, is_async=False)
+            return self._cells[key]
 
     async def enter_async(self, key: Any, kind: Target, make: Callable[[], Awaitable[Any]]) -> Any:
         """The same where making it must be awaited; concurrent callers get one object."""
@@ -77,8 +87,10 @@ class Scope:
         async with self._locks.setdefault(key, asyncio.Lock()):
             if key not in self._cells:
                 value, finalizer = await _enter_async(kind, await make())
+                if not self.is_open:
+                    await finish(self._end_late(key[0], kind, finalizer))
                 self._keep(key, value, finalizer, is_async=kind.is_async)
-        return self._cells[key]
+            return self._cells[key]
 
     def __enter__(self) -> Self:
         self._open()
@@ -94,8 +106,8 @@ class Scope:
         _raise_group(failures, error)
 
     async def __aenter__(self) -> Self:
-        self._is_async = True
         self._open()
+        self._is_async = True
         return self
 
     async def __aexit__(
@@ -115,16 +127,26 @@ class Scope:
                     await ended
         _raise_group(failures, error)
 
+    async def _end_late(
+        self, provider: di.Provider[Any], kind: Target, finalizer: Finalizer | None
+    ) -> None:
+        """End what was being made while the scope ended; its caller is told that it came late."""
+        late = NoActiveScopeError(_name(provider))
+        ended = finalizer(late) if finalizer is not None else None
+        if kind.is_async and ended is not None:
+            await ended
+        raise late
+
     def _open(self) -> None:
-        if self._token is not None:
+        if self._was_opened:
             raise ContainerError(
                 "this scope is open or was used already",
                 where="containers",
                 hint="Ask for a new one: container.scope().",
             )
-        self.is_open = True
-        self.parent = _current.get()
-        self._token = _current.set(self)
+        self._was_opened = self.is_open = True
+        self.parent = current_scope()
+        _current.set(self)
 
     def _closing(self) -> Iterator[tuple[bool, Finalizer]]:
         """The finalizers, last made first; an object made meanwhile is ended too."""
@@ -134,7 +156,9 @@ class Scope:
         finally:
             self.is_open = False
             self._cells.clear()
-            _current.set(self.parent)
+            self.parent = _innermost_open(self.parent)
+            if _current.get() is self:
+                _current.set(self.parent)
 
     def _keep(self, key: Any, value: Any, finalizer: Finalizer | None, *, is_async: bool) -> None:
         self._cells[key] = value
@@ -142,7 +166,9 @@ class Scope:
             self._finalizers.append((is_async, finalizer))
 
     @contextlib.contextmanager
-    def _as_current(self) -> Iterator[None]:
+    def _as_current(self, provider: Any) -> Iterator[None]:
+        if not self.is_open:
+            raise NoActiveScopeError(_name(provider))
         token = _current.set(self)
         try:
             yield
@@ -158,7 +184,7 @@ def scope_of(provider: di.Provider[Any]) -> Scope:
     """
     scope = _current.get()
     while scope is not None:
-        if scope.is_open and provider in graph.members(scope.container):
+        if scope.is_open and _has(scope.container, provider):
             return scope
         scope = scope.parent
     raise NoActiveScopeError(_name(provider))
@@ -166,26 +192,53 @@ def scope_of(provider: di.Provider[Any]) -> Scope:
 
 def current_scope() -> Scope | None:
     """The innermost open scope of any container."""
-    return _current.get()
+    return _innermost_open(_current.get())
+
+
+def _innermost_open(scope: Scope | None) -> Scope | None:
+    while scope is not None and not scope.is_open:
+        scope = scope.parent
+    return scope
+
+
+def _has(container: Any, provider: di.Provider[Any]) -> bool:
+    """Whether the provider is the container's, or stands in for one of its."""
+    return graph.has(container, provider) or any(
+        layer.brings(provider) and any(graph.has(container, one) for one in layer.replacements)
+        for layer in layers.active()
+    )
 
 
 def find(container: Any, provider: Any) -> di.Provider[Any]:
-    """The provider a dotted name stands for, or the provider itself.
+    """The provider a dotted name stands for, or a provider of the container or of its class.
 
     Raises:
         UnknownProviderError: The container has no such provider.
     """
     if isinstance(provider, di.Provider):
-        return provider
+        return _own(container, provider)
     by_path = dict(graph.walk(container))
     if provider not in by_path:
         raise UnknownProviderError(provider, by_path)
     return by_path[provider]
 
 
+def _own(container: Any, provider: di.Provider[Any]) -> di.Provider[Any]:
+    """The container's provider where one of its class is meant; what only uses some passes."""
+    if _has(container, provider):
+        return provider
+    own = ProvidersMap(container).resolve_provider(provider)
+    if own is not None:
+        return own
+    reached: Iterator[di.Provider[Any]] = provider.traverse()
+    if any(graph.has(container, other) for other in reached):
+        return provider
+    raise UnknownProviderError(_name(provider), dict(graph.walk(container)))
+
+
 def _enter(kind: Target, made: Any) -> tuple[Any, Finalizer | None]:
     if kind is Target.GENERATOR:
-        return next(made), lambda error: _end_generator(made, error)
+        return _first(made, next(made, _NOTHING)), lambda error: _end_generator(made, error)
     if kind is Target.CONTEXT:
         return made.__enter__(), lambda error: made.__exit__(*_details(error))
     return made, None
@@ -193,10 +246,21 @@ def _enter(kind: Target, made: Any) -> tuple[Any, Finalizer | None]:
 
 async def _enter_async(kind: Target, made: Any) -> tuple[Any, Finalizer | None]:
     if kind is Target.ASYNC_GENERATOR:
-        return await anext(made), lambda error: _end_async_generator(made, error)
+        first = _first(made, await anext(made, _NOTHING))
+        return first, lambda error: _end_async_generator(made, error)
     if kind is Target.ASYNC_CONTEXT:
         return await made.__aenter__(), lambda error: made.__aexit__(*_details(error))
     return _enter(kind, made)
+
+
+def _first(generator: Any, value: Any) -> Any:
+    if value is _NOTHING:
+        raise ContainerError(
+            f"the generator of scoped '{generator.__qualname__}' yielded nothing",
+            where="containers",
+            hint="Yield the object once; what follows ends it.",
+        )
+    return value
 
 
 def _end_generator(generator: Any, error: BaseException | None) -> None:
@@ -237,20 +301,32 @@ def _collected(failures: list[BaseException], body: BaseException | None) -> Ite
     try:
         yield
     except BaseException as error:  # noqa: BLE001 - every finalizer must have its turn
-        if error is not body:
+        if error is not body and not _is_body_in_disguise(error, body):
             failures.append(error)
 
 
+def _is_body_in_disguise(error: BaseException, body: BaseException | None) -> bool:
+    """Python hands a StopIteration thrown into a generator back inside a RuntimeError."""
+    stops = isinstance(body, (StopIteration, StopAsyncIteration))
+    return stops and isinstance(error, RuntimeError) and error.__cause__ is body
+
+
 def _raise_group(failures: list[BaseException], body: BaseException | None) -> None:
-    if failures:
-        message = f"{len(failures)} of the scope's objects failed to end"
-        raise BaseExceptionGroup(message, failures) from body
+    """Raise what failed; a cancellation or an exit of the body stays what it is, caused by it."""
+    if not failures:
+        return
+    group = BaseExceptionGroup(f"{len(failures)} of the scope's objects failed to end", failures)
+    if body is None or isinstance(body, Exception):
+        raise group from body
+    raise body from group
 
 
 def _is_async(provider: di.Provider[Any]) -> bool:
     return graph.is_async(provider)
 
 
-def _name(provider: di.Provider[Any]) -> str:
+def _name(provider: di.Provider[Any] | str) -> str:
+    if isinstance(provider, str):
+        return provider
     target = getattr(provider, "provides", provider)
     return str(getattr(target, "__qualname__", target))

@@ -1,62 +1,91 @@
 """Finishing what must be finished, in the same task, although the task is cancelled."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+#: The finishing whose work runs here; timers and tasks that the work starts inherit it.
+_within: ContextVar["_Finishing[Any] | None"] = ContextVar("within_finishing", default=None)
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` to its end; a cancellation that arrives meanwhile is delivered afterwards.
 
-    The work stays in the calling task, so that what it closes was opened by the same task. A
-    second cancellation goes through: a finalizer that hangs can still be stopped.
+    The work stays in the calling task, so that what it closes was opened by the same task. Its
+    own timeouts interrupt it as ever. A second cancellation from outside goes through: a
+    finalizer that hangs can still be stopped.
     """
     return await _Finishing(work)
 
 
 class _Finishing(Awaitable[T]):
+    """Drives the work step by step; each of its waits is one that can tell who cancels."""
+
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         self._work = work
+        self._cancelled: asyncio.CancelledError | None = None
 
     def __await__(self) -> Generator[Any, Any, T]:
-        cancelled: asyncio.CancelledError | None = None
         pending: BaseException | None = None
         while True:
             try:
-                waiting = self._work.throw(pending) if pending else self._work.send(None)
+                waiting = self._step(pending)
             except StopIteration as end:
-                if cancelled is not None:
-                    raise cancelled from None
+                if self._cancelled is not None:
+                    raise self._cancelled from None
                 result: T = end.value
                 return result
             except BaseException as error:
-                if cancelled is not None:
-                    raise cancelled from error
+                if self._cancelled is not None:
+                    raise self._cancelled from error
                 raise
             pending = None
-            while True:
-                try:
-                    yield from _shielded(waiting)
-                except asyncio.CancelledError as error:
-                    if _was_cancelled(waiting) or cancelled is not None:
-                        pending = error
-                    else:
-                        cancelled = error
-                        if waiting is not None and not waiting.done():
-                            continue
-                break
+            try:
+                yield from _Wait(waiting, self._defer)
+            except BaseException as error:  # noqa: BLE001 - the work decides what becomes of it
+                pending = error
+
+    def _step(self, pending: BaseException | None) -> "asyncio.Future[Any] | None":
+        token = _within.set(self)
+        try:
+            waiting: asyncio.Future[Any] | None
+            waiting = self._work.throw(pending) if pending else self._work.send(None)
+            return waiting
+        finally:
+            _within.reset(token)
+
+    def _defer(self, message: Any) -> bool:
+        """Keep the first cancellation from outside for the end; say whether this is it."""
+        if _within.get() is self or self._cancelled is not None:
+            return False
+        self._cancelled = asyncio.CancelledError(*(() if message is None else (message,)))
+        return True
 
 
-def _shielded(waiting: "asyncio.Future[Any] | None") -> Generator[Any, Any, None]:
-    """Wait for what the work waits for, without passing our own cancellation on to it."""
-    if waiting is None:
-        yield
-        return
-    waiting._asyncio_future_blocking = False  # noqa: SLF001 - we wait in its place
-    yield from asyncio.wait({waiting}).__await__()
+class _Wait(asyncio.Future[None]):
+    """Ends with what the work waits for; asked to cancel, it passes that on or has it deferred."""
 
+    def __init__(self, waiting: "asyncio.Future[Any] | None", defer: Callable[[Any], bool]) -> None:
+        super().__init__()
+        self._waiting = waiting
+        self._defer = defer
+        if waiting is None:
+            self.get_loop().call_soon(self._end)
+        elif waiting.get_loop() is not self.get_loop():
+            self.set_exception(RuntimeError(f"{waiting!r} belongs to another event loop"))
+        else:
+            waiting._asyncio_future_blocking = False  # noqa: SLF001 - we wait in its place
+            waiting.add_done_callback(self._end)
 
-def _was_cancelled(waiting: "asyncio.Future[Any] | None") -> bool:
-    return waiting is not None and waiting.cancelled()
+    def cancel(self, msg: Any = None) -> bool:
+        """Asked by the task that waits for this; a deferred one leaves it waiting."""
+        if self._defer(msg):
+            return True
+        return super().cancel(msg) if self._waiting is None else self._waiting.cancel(msg)
+
+    def _end(self, _: object = None) -> None:
+        if not self.done():
+            self.set_result(None)

@@ -4,7 +4,7 @@ import functools
 import gc
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any, TypeVar, cast
 from warnings import warn
@@ -16,6 +16,7 @@ from dependency_injector.wiring import DIWiringWarning
 from containers.core.graph import is_async
 from containers.core.markers import Marked, Resolver, marked, place_of
 from containers.core.providers import value_of
+from containers.core.scopes import Scope
 from containers.errors import WiringError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,18 +40,26 @@ class Injection:
 
     def __init__(self, function: Callable[..., Any], parameters: tuple[Marked, ...]) -> None:
         self.function = function
+        self.name: str = getattr(function, "__qualname__", repr(function))
         self.parameters = parameters
         self._bound: tuple[int, list[tuple[Marked, Any, di.Provider[Any]]]] = (-1, [])
 
-    def missing(self) -> list[str]:
-        """A sentence for each parameter no wired container can fill, though one should."""
+    def unfilled(self) -> list[Marked]:
+        """The parameters no wired container can fill, though one should."""
         candidates = _candidates(self.function.__module__)
         return [
-            f"{place_of(self.function)}: '{parameter.name}' of {self.function.__qualname__} "
-            f"asks for {parameter.marker!r}"
+            parameter
             for parameter in self.parameters
             if isinstance(parameter.marker.provider, str)
             and _first(candidates, parameter.marker) is None
+        ]
+
+    def missing(self) -> list[str]:
+        """A sentence for each of those."""
+        return [
+            f"{place_of(self.function)}: '{parameter.name}' of {self.name} "
+            f"asks for {parameter.marker!r}"
+            for parameter in self.unfilled()
         ]
 
     def bound(self) -> list[tuple[Marked, Any, di.Provider[Any]]]:
@@ -63,6 +72,10 @@ class Injection:
             self._bound = (_state.generation, [self._bind(one) for one in self.parameters])
         return self._bound[1]
 
+    def forget(self) -> None:
+        """Let go of the containers."""
+        self._bound = (-1, [])
+
     def open_parameters(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """Those the caller did not give."""
         return [
@@ -74,7 +87,7 @@ class Injection:
     def refuse_async(self, marker: Marked) -> WiringError:
         """The error of an object that must be awaited, asked for by a plain function."""
         return WiringError(
-            f"'{marker.name}' of {self.function.__qualname__} must be awaited",
+            f"'{marker.name}' of {self.name} must be awaited",
             where=place_of(self.function),
             hint="Make the function `async def`.",
         )
@@ -85,8 +98,7 @@ class Injection:
         if found is None:
             state = "no container is wired" if not candidates else "no wired container has it"
             raise WiringError(
-                f"'{parameter.name}' of {self.function.__qualname__} asks for "
-                f"{parameter.marker!r}, and {state}",
+                f"'{parameter.name}' of {self.name} asks for {parameter.marker!r}, and {state}",
                 where=place_of(self.function),
                 hint="Call container.wire() before the function is called.",
             )
@@ -158,6 +170,8 @@ def unwire(container: Any) -> None:
     """Take back every `wire` of a container; what was wired before fills the functions again."""
     _state.wired = [wired for wired in _state.wired if wired.container is not container]
     _state.generation += 1
+    for injection in list(_state.injections):
+        injection.forget()
 
 
 def _missing(wired: Wired) -> list[str]:
@@ -191,8 +205,20 @@ def _wrapper(injection: Injection) -> Callable[..., Any]:
         async def stream(*args: Any, **kwargs: Any) -> Any:
             async with AsyncExitStack() as stack:
                 await _fill_async(injection, stack, args, kwargs)
-                async for item in function(*args, **kwargs):
-                    yield item
+                items = function(*args, **kwargs)
+                step = anext(items)
+                while True:
+                    try:
+                        item = await step
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = items.asend((yield item))
+                    except GeneratorExit:
+                        await items.aclose()
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - it is the function's to handle
+                        step = items.athrow(error)
 
         return stream
     if inspect.iscoroutinefunction(function):
@@ -231,44 +257,50 @@ def _sync_wrapper(injection: Injection) -> Callable[..., Any]:
 def _fill(
     injection: Injection, stack: ExitStack, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    for parameter, container, provider in injection.open_parameters(args, kwargs):
+    wanted = injection.open_parameters(args, kwargs)
+    for resource in _closed_resources(wanted):
+        stack.callback(resource.shutdown)
+    for container in _closed_containers(wanted):
+        stack.enter_context(Scope(container, {}))
+    for parameter, _, provider in wanted:
         if parameter.wants_provider:
             kwargs[parameter.name] = provider
             continue
         if is_async(provider):
             raise injection.refuse_async(parameter)
-        if parameter.closes:
-            _close_with(stack, container, provider)
         kwargs[parameter.name] = provider()
 
 
 async def _fill_async(
     injection: Injection, stack: AsyncExitStack, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    for parameter, container, provider in injection.open_parameters(args, kwargs):
+    wanted = injection.open_parameters(args, kwargs)
+    for resource in _closed_resources(wanted):
+        stack.push_async_callback(_shut_down, resource)
+    for container in _closed_containers(wanted):
+        await stack.enter_async_context(Scope(container, {}))
+    for parameter, _, provider in wanted:
         if parameter.wants_provider:
             kwargs[parameter.name] = provider
             continue
-        if parameter.closes:
-            await _close_with_async(stack, container, provider)
         kwargs[parameter.name] = await value_of(provider)
 
 
-def _close_with(stack: ExitStack, container: Any, provider: di.Provider[Any]) -> None:
-    """End what `Closing` asked for after the body: scoped objects, and plain resources."""
-    stack.enter_context(container.scope())
-    for resource in (provider, *provider.traverse()):
-        if isinstance(resource, di.BaseResource):
-            stack.callback(resource.shutdown)
+def _closed_resources(wanted: list[Any]) -> list[di.BaseResource[Any]]:
+    """The plain resources that `Closing` ends after the body, dependencies first, each once."""
+    reached = {
+        resource
+        for parameter, _, provider in wanted
+        if parameter.closes
+        for resource in (provider, *provider.traverse())
+        if isinstance(resource, di.BaseResource)
+    }
+    return sorted(reached, key=lambda resource: sum(1 for _ in resource.traverse()))
 
 
-async def _close_with_async(
-    stack: AsyncExitStack, container: Any, provider: di.Provider[Any]
-) -> None:
-    await stack.enter_async_context(container.scope())
-    for resource in (provider, *provider.traverse()):
-        if isinstance(resource, di.BaseResource):
-            stack.push_async_callback(_shut_down, resource)
+def _closed_containers(wanted: list[Any]) -> list[Any]:
+    """The containers of `Closing` parameters: each gets one scope, which all parameters share."""
+    return list({id(one[1]): one[1] for one in wanted if one[0].closes}.values())
 
 
 async def _shut_down(resource: di.BaseResource[Any]) -> None:
@@ -288,3 +320,12 @@ def _hide(wrapper: Any, parameters: tuple[Marked, ...]) -> Any:
         name: hint for name, hint in wrapper.__annotations__.items() if name not in hidden
     }
     return wrapper
+
+
+def unresolved(container: Any) -> Iterator[tuple[str, str, Any]]:
+    """Place, parameter and marker of what a wired container should fill, and nobody can."""
+    covering = [wired for wired in _state.wired if wired.container is container]
+    for injection in list(_state.injections):
+        if any(wired.covers(injection.function.__module__) for wired in covering):
+            for parameter in injection.unfilled():
+                yield place_of(injection.function), parameter.name, parameter.marker

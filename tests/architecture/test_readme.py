@@ -1,4 +1,4 @@
-"""Every block of the README is run: programs, settings, tests and terminal sessions."""
+"""Every block of the README and of docs/ is run: programs, settings, tests and terminals."""
 
 import os
 import re
@@ -11,10 +11,14 @@ import pytest
 from infrastructure.config import load_settings
 
 ROOT = Path(__file__).parent.parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    page.name: page.read_text(encoding="utf-8")
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
 BLOCKS = [
-    pytest.param(found[1], found[2], id=f"README.md:{README[: found.start()].count(chr(10)) + 1}")
-    for found in re.finditer(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    pytest.param(found[1], found[2], id=f"{name}:{text[: found.start()].count(chr(10)) + 1}")
+    for name, text in PAGES.items()
+    for found in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 ]
 
 

@@ -66,3 +66,11 @@ def test_files_with_nothing_in_them_are_no_corpus(tmp_path: Path):
     (tmp_path / "empty.md").write_text(" \n\n ")
     with pytest.raises(ConfigurationError, match="only empty files"):
         corpus.folder(tmp_path)
+
+
+def test_of_many_unreadable_files_the_first_are_named(tmp_path: Path):
+    for number in range(12):
+        (tmp_path / f"{number:02}.txt").write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match="12 of 12 files") as caught:
+        corpus.folder(tmp_path)
+    assert str(caught.value).endswith("\n  09.txt: is not UTF-8 text (byte 0)\n  and 2 more")

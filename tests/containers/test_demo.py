@@ -1,12 +1,17 @@
 """The demo's whole job, on stand-ins and on real backends; and what it says when it cannot."""
 
+import io
 import re
+import signal
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from containers import Container
 from containers.cli.app import app
+from containers.cli.screen import Screen
 
 ON_DISK = (
     *("--set", "db.default.kind=sqlite", "--set", "db.default.path=state/demo.sqlite"),
@@ -46,6 +51,37 @@ def test_the_table_tells_where_each_part_was_chosen():
     result = run("--profile", "test")
     row = r"cache\.default +memory +packaged profiles/test\.yaml:\d+ +up +\d"
     assert re.search(row, result.output), result.output
+
+
+async def test_the_table_fits_a_terminal_of_80_columns():
+    told = io.StringIO()
+    async with Container(profile="test") as container:
+        Screen(Console(file=told, width=80, force_terminal=True, no_color=True)).parts(
+            container.settings(), await container.health()
+        )
+    rows = told.getvalue().strip().splitlines()
+    assert len(rows) == 1 + len(await container.health())
+    assert any("cache.instances.confirmation memory" in row for row in rows)
+
+
+def test_a_line_in_a_file_is_as_long_as_what_it_says(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    result = run("--profile", "test")
+    assert re.search(r"✓ embedded .* Python language reference: statements \d", result.output)
+
+
+def test_it_says_where_state_is_kept_when_some_is():
+    kept = ("--set", "db.default.path=.switchgear/data/demo.sqlite")
+    assert "State is kept" not in run("--profile", "test").output
+    assert "State is kept in .switchgear/data" in run("--profile", "test", *kept).output
+
+
+def test_an_interrupted_run_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Screen, "question", lambda *_: signal.raise_signal(signal.SIGINT))
+    result = run("--profile", "test")
+    assert result.exit_code == 130
+    assert "switchgear: interrupted" in result.output
+    assert "Traceback" not in result.output
 
 
 def test_a_second_run_reuses_the_index_and_goes_on_with_the_conversation():

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -176,8 +177,12 @@ class PostgresConnectionManager(SqlConnectionManager):
         if isinstance(found, TimeoutError):
             return DeadlineExceededError(self.settings.timeout_seconds, where=self.name)
         if isinstance(found, OSError):
-            reason = found.strerror or type(found).__name__
-            return UnavailableError(f"{self.settings.place()}: {reason}", where=self.name)
+            reason = os.strerror(found.errno) if found.errno else type(found).__name__
+            return UnavailableError(
+                f"no connection to PostgreSQL at {self.settings.place()} ({reason})",
+                where=self.name,
+                hint="Is the server running?",
+            )
         if isinstance(found, (asyncpg.PostgresError, asyncpg.InterfaceError)):
             return self._refusal(found)
         return None

@@ -232,3 +232,71 @@ def test_the_sync_twin_says_when_an_event_loop_is_needed():
 async def test_sync_things_start_in_an_async_container():
     async with Sync():
         assert LOG == ["+b", "+a", "+file"]
+
+
+async def test_a_hanging_end_is_given_up_after_its_timeout():
+    class Hanging(Thing):
+        async def disconnect(self) -> None:
+            await asyncio.Event().wait()
+
+    class Two(DeclarativeContainer):
+        first = providers.Managed(Thing, "first")
+        slow = providers.Managed(Hanging, "slow", first, stop_timeout=0.01)
+
+    container = Two()
+    await container.start()
+    with pytest.raises(ExceptionGroup) as caught:
+        await container.stop()
+    assert isinstance(caught.value.exceptions[0], TimeoutError)
+    assert LOG == ["+first", "+slow", "-first"]
+
+
+async def test_a_thing_that_cancels_its_own_start_is_a_failure():
+    class Cancelling(Thing):
+        async def connect(self) -> None:
+            raise asyncio.CancelledError
+
+    class Two(DeclarativeContainer):
+        first = providers.Managed(Thing, "first")
+        bad = providers.Managed(Cancelling, "bad", first)
+
+    with pytest.raises(LifecycleError) as caught:
+        await Two().start()
+    assert list(caught.value.failures) == ["bad"]
+    assert LOG == ["+first", "-first"]
+
+
+async def test_two_that_hold_each_others_providers_do_not_wait_for_each_other():
+    class Two(DeclarativeContainer):
+        a = providers.Managed(Thing, "a")
+        b = providers.Managed(Thing, "b", a.provider)
+
+    container = Two()
+    container.a.add_args(container.b.provider)
+    async with asyncio.timeout(5), container:
+        assert sorted(LOG) == ["+a", "+b"]
+
+
+def test_an_interrupted_sync_start_ends_what_had_started():
+    class Interrupted(Plain):
+        def start(self) -> None:
+            raise KeyboardInterrupt
+
+    class Two(DeclarativeContainer):
+        first = providers.Managed(Plain, "first")
+        second = providers.Managed(Interrupted, "second", first)
+
+    with pytest.raises(KeyboardInterrupt), Two():
+        pass
+    assert LOG == ["+first", "-first"]
+
+
+async def test_providers_named_like_methods_do_not_disturb_the_start():
+    class Named(DeclarativeContainer):
+        start = providers.Object(1)
+        stop = providers.Object(2)
+        thing = providers.Managed(Thing, "thing")
+
+    async with Named():
+        assert LOG == ["+thing"]
+    assert LOG == ["+thing", "-thing"]

@@ -1,7 +1,9 @@
 """Overrides reach what is built already, and leave nothing behind."""
 
 import asyncio
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from dependency_injector import providers as plain
@@ -255,3 +257,95 @@ def test_any_sequence_of_overrides_and_exits_leaves_a_fresh_container(steps):
     for one in alive:
         one.undo()
     assert {name: container.get(name) for name in NAMES} == before
+
+
+def test_a_provider_of_the_class_names_that_of_the_container():
+    container, stand_in = Container(), Fake()
+    with container.override({Container.database: stand_in}):
+        assert container.service().cache.database is stand_in
+
+
+def test_a_provider_of_elsewhere_is_refused():
+    with pytest.raises(UnknownProviderError):
+        Container().override({providers.Object(1): 2})
+
+
+def test_a_container_may_stand_in_for_a_part_and_goes_without_a_trace():
+    class Other(DeclarativeContainer):
+        default = providers.Singleton(Cache, providers.Object(Fake()))
+
+    container = Container()
+    before = container.service()
+    with container.override({"cache": Other()}):
+        assert container.service().cache.database.query() == "fake"
+    assert container.service() is before
+
+
+def test_a_part_cannot_be_replaced_by_an_object():
+    with pytest.raises(OverrideTypeError, match="a container cannot be replaced by int"):
+        Container().override({"cache": 1})
+
+
+def test_a_container_argument_leaves_the_parts_as_they_were_given():
+    class Other(DeclarativeContainer):
+        cache = providers.Container(Part, database=providers.Singleton(Fake))
+
+    container = Container()
+    with container.override(Other()):
+        assert container.service().cache.database.query() == "fake"
+    assert container.cache.default().database is container.database()
+
+
+def test_a_plain_dependant_cannot_be_isolated_either():
+    class Mixed(DeclarativeContainer):
+        database = providers.Singleton(Database)
+        cache = plain.Singleton(Cache, database)
+
+    with pytest.raises(OverrideTypeError, match="cannot isolate"):
+        Mixed().override(database=Fake(), isolated=True)
+
+
+def test_an_awaitable_cannot_stand_in_where_nobody_awaits():
+    async def make_fake() -> Fake:
+        return Fake()
+
+    with pytest.raises(OverrideTypeError, match="awaited"):
+        Container().override(database=providers.Singleton(make_fake))
+
+
+async def test_an_ended_override_is_over_for_the_tasks_started_inside_too():
+    container, ended = Container(), asyncio.Event()
+
+    async def straggler() -> Database:
+        await ended.wait()
+        return await _ask(container)
+
+    with container.override(database=Fake(), isolated=True):
+        task = asyncio.create_task(straggler())
+    ended.set()
+    assert (await task).query() == "real"
+
+
+def test_what_is_being_built_when_an_override_begins_is_not_kept():
+    building, overridden = threading.Event(), threading.Event()
+
+    class Slow:
+        def __init__(self, _: object, database: Database) -> None:
+            self.database = database
+
+    def pause() -> None:
+        building.set()
+        overridden.wait(5)
+
+    class Racing(DeclarativeContainer):
+        database = providers.Singleton(Database)
+        slow = providers.Singleton(Slow, providers.Factory(pause), database)
+
+    container = Racing()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(container.slow)
+        building.wait(5)
+        with container.override(database=Fake()):
+            overridden.set()
+            asked.result()
+    assert container.slow().database.query() == "real"

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -151,3 +152,46 @@ def test_a_group_is_copied_with_its_providers():
     assert copy.deepcopy(group)() == {"one": 1}
     with pytest.raises(AttributeError, match="no instance 'two'; configured: one"):
         _ = group.two
+
+
+async def test_an_async_object_given_to_a_part_is_awaited_there():
+    async def make_name() -> str:
+        return "name"
+
+    class Part(DeclarativeContainer):
+        name: providers.Dependency[str] = providers.Dependency()
+        names: providers.Singleton[tuple[str, ...]] = providers.Singleton(lambda *a: a, name)
+
+    class Container(DeclarativeContainer):
+        name = providers.Singleton(make_name)
+        part = providers.Container(Part, name=name)
+
+    container = Container()
+    assert await container.aget("part.names") == ("name",)
+    assert await container.part.names() is await container.part.names()
+
+
+def test_a_reset_while_others_ask_disturbs_nobody():
+    class Container(DeclarativeContainer):
+        thing = providers.Singleton(object)
+
+    container = Container()
+    with ThreadPoolExecutor(2) as pool:
+        asking = pool.submit(lambda: [container.thing() for _ in range(5000)])
+        while not asking.done():
+            container.thing.reset()
+        assert len(asking.result()) == 5000
+
+
+def test_the_declared_port_goes_with_the_copy():
+    class Container(DeclarativeContainer):
+        thing = providers.Singleton(object)
+
+    Container.thing.port = dict
+    assert Container().thing.port is dict
+
+
+def test_a_managed_target_may_be_named_by_its_path():
+    managed: providers.Managed[Any] = providers.Managed("collections.OrderedDict", start_timeout=3)
+    assert managed.start_timeout == 3.0
+    assert managed() == {}

@@ -1,14 +1,18 @@
 """Scopes: one object each, ended in reverse, whatever happens."""
 
 import asyncio
+import contextlib
+import contextvars
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Self
 
 import pytest
 
-from containers import DeclarativeContainer, providers
+from containers import DeclarativeContainer, Scope, providers
+from containers.core.scopes import current_scope
 from containers.errors import ContainerError, NoActiveScopeError, UnknownProviderError
 
 Log = list[str]
@@ -402,3 +406,155 @@ def test_a_scope_is_used_once():
 def test_an_unknown_name_lists_the_known_ones():
     with Container().scope() as scope, pytest.raises(UnknownProviderError, match="Did you mean"):
         scope.get("sesion")
+
+
+def test_a_scoped_stand_in_lives_in_the_containers_scope():
+    container = Container()
+    with container.override(session=providers.Scoped(managed, container.log)), container.scope():
+        assert container.session() == "value"
+    with container.session.override(providers.Scoped(managed, container.log)), container.scope():
+        assert container.session() == "value"
+
+
+def test_a_provider_replaced_by_another_is_known_to_the_scope():
+    container = Container()
+    with container.scope():
+        container.session()
+    container.set_provider("session", providers.Scoped(managed, container.log))
+    with container.scope():
+        assert container.session() == "value"
+
+
+def test_a_closed_scope_gives_nothing_of_the_outer_one():
+    container = Container()
+    with container.scope() as outer:
+        with outer.scope() as inner:
+            pass
+        with pytest.raises(NoActiveScopeError):
+            inner.get("session")
+
+
+def test_threads_in_one_scope_get_one_object():
+    together = threading.Barrier(2, timeout=5)
+
+    def make_slow() -> object:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(0.05)
+        return object()
+
+    class One(DeclarativeContainer):
+        slow = providers.Scoped(make_slow)
+
+    container = One()
+    with container.scope():
+        contexts = [contextvars.copy_context() for _ in range(2)]
+        with ThreadPoolExecutor(2) as pool:
+            asked = [pool.submit(context.run, container.slow) for context in contexts]
+            assert asked[0].result() is asked[1].result()
+
+
+async def test_what_is_being_made_while_the_scope_ends_is_ended_too():
+    making, release = asyncio.Event(), asyncio.Event()
+    log: Log = []
+
+    async def make_slow() -> AsyncIterator[str]:
+        making.set()
+        await release.wait()
+        try:
+            yield "slow"
+        finally:
+            log.append("ended")
+
+    class One(DeclarativeContainer):
+        slow = providers.Scoped(make_slow)
+
+    container = One()
+    async with container.scope():
+        task = asyncio.ensure_future(container.slow())
+        await making.wait()
+    release.set()
+    with pytest.raises(NoActiveScopeError):
+        await task
+    assert log == ["ended"]
+
+
+def test_a_generator_that_yields_nothing_is_named():
+    def make_none() -> Iterator[int]:
+        yield from ()
+
+    class One(DeclarativeContainer):
+        none = providers.Scoped(make_none)
+
+    container = One()
+    with container.scope(), pytest.raises(ContainerError, match=r"make_none' yielded nothing"):
+        container.none()
+
+
+def test_a_stop_iteration_of_the_body_goes_on_as_it_is():
+    container = Container()
+    with pytest.raises(StopIteration), container.scope():
+        container.session()
+        raise StopIteration
+
+
+def test_an_exit_stays_an_exit_although_an_object_fails_to_end():
+    def make_bad() -> Iterator[str]:
+        try:
+            yield "bad"
+        finally:
+            raise ValueError("cannot close")
+
+    class One(DeclarativeContainer):
+        bad = providers.Scoped(make_bad)
+
+    container = One()
+    with pytest.raises(SystemExit) as caught, container.scope():
+        container.bad()
+        raise SystemExit
+    assert isinstance(caught.value.__cause__, ExceptionGroup)
+
+
+async def test_a_timeout_inside_the_ending_interrupts_as_ever():
+    log: Log = []
+
+    async def make_slow() -> AsyncIterator[str]:
+        yield "slow"
+        try:
+            async with asyncio.timeout(0.01):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            log.append("timed out")
+
+    class One(DeclarativeContainer):
+        slow = providers.Scoped(make_slow)
+
+    container = One()
+    async with container.scope():
+        await container.slow()
+    assert log == ["timed out"]
+
+
+async def test_scopes_opened_by_tasks_started_in_scopes_make_no_chain():
+    container = Container()
+    inner: list[Scope] = []
+
+    async def task(left: int) -> None:
+        async with container.scope() as scope:
+            inner.append(scope)
+            following = asyncio.create_task(task(left - 1)) if left else None
+        if following is not None:
+            await following
+
+    await task(5)
+    assert all(scope.parent is None for scope in inner)
+
+
+def test_scopes_may_end_in_any_order():
+    container = Container()
+    first, second = container.scope(), container.scope()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert current_scope() is second
+    second.__exit__(None, None, None)
+    assert current_scope() is None

@@ -1,11 +1,14 @@
 """Injected parameters are filled, or the error says where; a marker never reaches the function."""
 
+import functools
 import gc
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
 import pytest
+from dependency_injector import providers as plain
 from dependency_injector.wiring import DIWiringWarning
 from dependency_injector.wiring import Provider as ProviderMarker
 
@@ -335,3 +338,96 @@ def test_overrides_reach_injected_functions(wire):
     with container.override(service=Stand()):
         assert call() == "stand-in"
     assert call() == "service"
+
+
+def test_closing_parameters_share_one_scope_with_all_others(wire):
+    @inject
+    def call(
+        plain: str = Provide["sync_session"],
+        first: str = Closing[Provide["sync_session"]],
+        second: str = Closing[Provide["sync_session"]],
+    ) -> bool:
+        return plain is first is second
+
+    wire(Container())
+    assert call()
+    assert LOG == ["open", "commit"]
+
+
+def test_closing_ends_resources_in_reverse_and_once(wire):
+    def resource(name: str, *_: object) -> Iterator[str]:
+        LOG.append(f"+{name}")
+        yield name
+        LOG.append(f"-{name}")
+
+    class Chain(DeclarativeContainer):
+        a = plain.Resource(resource, "a")
+        b = plain.Resource(resource, "b", a)
+        scope = providers.Object("a provider of that name does not disturb")
+
+    @inject
+    def call(a: str = Closing[Provide["a"]], b: str = Closing[Provide["b"]]) -> None: ...
+
+    wire(Chain())
+    call()
+    assert LOG == ["+a", "+b", "-b", "-a"]
+
+
+async def test_what_is_sent_and_thrown_reaches_an_async_generator(wire):
+    @inject
+    async def stream(service: Service = Provide["service"]) -> AsyncGenerator[Any, Any]:
+        try:
+            LOG.append((yield "first"))
+            yield "second"
+        except ValueError:
+            yield "caught"
+        finally:
+            LOG.append("ended")
+
+    wire(Container())
+    items = stream()
+    assert await anext(items) == "first"
+    assert await items.asend("sent") == "second"
+    assert await items.athrow(ValueError()) == "caught"
+    await items.aclose()
+    assert LOG == ["sent", "ended"]
+
+
+def test_a_positional_only_parameter_cannot_be_injected():
+    def call(service: Service = Provide["service"], /) -> None: ...
+
+    with pytest.raises(WiringError, match=r"'service' is positional-only"):
+        inject(call)
+
+
+def test_an_unknown_annotation_whose_name_contains_a_markers_is_left_alone(wire):
+    @inject
+    def call(
+        model: "LanguageProvider",  # type: ignore[name-defined]  # noqa: F821 - that is the point
+        service: Service = Provide["service"],
+    ) -> Any:
+        return model, service
+
+    container = wire(Container())
+    assert call(1) == (1, container.service())
+
+
+def test_an_unfilled_partial_is_named_in_the_error():
+    def call(a: int, service: Service = Provide["service"]) -> None: ...
+
+    with pytest.raises(WiringError, match=r"partial.*no container is wired"):
+        inject(functools.partial(call, 1))()
+
+
+def test_an_unwired_container_is_let_go():
+    @inject
+    def call(service: Service = Provide["service"]) -> Service:
+        return service
+
+    container = Container().wire()
+    call()
+    container.unwire()
+    gone = weakref.ref(container)
+    del container
+    gc.collect()
+    assert gone() is None
