@@ -24,7 +24,17 @@ from dependency_injector.wiring import (
 
 from containers import providers
 from containers.core.container import DeclarativeContainer, DynamicContainer
-from containers.core.functions import aget, health, override, scope, start, stop, unwire, wire
+from containers.core.functions import (
+    aget,
+    check,
+    health,
+    override,
+    scope,
+    start,
+    stop,
+    unwire,
+    wire,
+)
 from containers.core.scopes import Scope
 from containers.core.wiring import inject
 
@@ -49,6 +59,7 @@ __all__ = [
     "WiringConfiguration",
     "aget",
     "as_int",
+    "check",
     "copy",
     "default_container",
     "health",

@@ -119,7 +119,13 @@ class ServiceNotRegisteredError(ServiceError):
     """
 
     def __init__(
-        self, service: Any, key: Any = None, *, path: Sequence[str] = (), what: str = "", hint: str = ""
+        self,
+        service: Any,
+        key: Any = None,
+        *,
+        path: Sequence[str] = (),
+        what: str = "",
+        hint: str = "",
     ) -> None:
         self.service = service
         self.key = key

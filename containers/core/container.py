@@ -12,6 +12,7 @@ from containers.core import graph, scopes, wiring
 from containers.core.lifecycle import Lifecycle, Started
 from containers.core.overrides import ContainerOverride, Override, replacements_for
 from containers.core.providers import Managed, value_of
+from containers.core.validation import check
 from infrastructure.health import Health, check_all
 
 
@@ -82,6 +83,15 @@ class Methods:
         """Take back every `wire` of this container."""
         di.DynamicContainer.unwire(self)  # type: ignore[arg-type]  # self is one
         wiring.unwire(self)
+
+    def check(self) -> None:
+        """Look at the whole declaration without making anything; starting does it first.
+
+        Raises:
+            ValidationError: With every fault: cycles, captive dependencies, arguments that are
+                missing, unexpected or of another type, unresolved markers, unset dependencies.
+        """
+        check(self)
 
     async def start(self) -> None:
         """Start everything managed, dependencies first, the independent at once; twice is once."""

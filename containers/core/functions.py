@@ -8,6 +8,7 @@ from containers.core.container import Methods
 
 scope = Methods.scope
 aget = Methods.aget
+check = Methods.check
 start = Methods.start
 stop = Methods.stop
 health = Methods.health

@@ -67,7 +67,8 @@ class Layer:
 
 def active() -> tuple[Layer, ...]:
     """The layers seen from here, the innermost last: those of the process, then of the task."""
-    return tuple(layer for layer in _shared + _isolated.get() if layer.is_active)
+    stacked = _shared + _isolated.get()
+    return tuple(layer for layer in stacked if layer.is_active) if stacked else stacked
 
 
 def push(layer: Layer, *, isolated: bool) -> None:
@@ -102,4 +103,5 @@ def touching(provider: Provider[Any]) -> tuple[Layer, ...]:
 
     An object is kept under this combination: it is right for it and for no other.
     """
-    return tuple(layer for layer in active() if layer.touches(provider))
+    layers = active()
+    return tuple(layer for layer in layers if layer.touches(provider)) if layers else layers

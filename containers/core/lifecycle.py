@@ -12,6 +12,7 @@ from dependency_injector import providers as di
 from containers.core import graph
 from containers.core.providers import Managed, value_of
 from containers.core.shielding import finish
+from containers.core.validation import check
 from containers.errors import LifecycleError
 
 
@@ -44,11 +45,13 @@ class Lifecycle:
         """Start every managed provider and resource; those that do not wait for each other at once.
 
         Raises:
+            ValidationError: The declaration is wrong; nothing was started.
             LifecycleError: With every failure by path; what had started was ended again.
         """
         async with self._lock:
             if self.is_started:
                 return
+            check(self._container)
             began = time.perf_counter()
             timeline: list[Started] = []
             managed = {provider: path for path, provider in _managed(self._container)}
@@ -104,6 +107,7 @@ class Lifecycle:
         """
         if self.is_started:
             return
+        check(self._container)
         managed = {provider: path for path, provider in _managed(self._container)}
         order = {provider: _needs(provider, managed) for provider in managed}
         for provider in _dependencies_first(order):

@@ -51,6 +51,8 @@ class Layered(di.Provider[T]):
         """Whether a call gives an awaitable; told from the declared graph, kept once known."""
         if self._async is None:
             self._async = graph.is_async(self)
+            if not self._async:
+                self.disable_async_mode()  # or each value is asked whether it is a future
         return self._async
 
     def _resolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -248,10 +250,12 @@ async def value_of(injection: Any) -> Any:
     if not isinstance(injection, di.Provider) or di.is_delegated(injection):
         return injection
     value = injection()
-    asynchronous = (
-        injection.is_async() if isinstance(injection, Layered) else graph.is_async(injection)
-    )
-    return await value if asynchronous or inspect.isawaitable(value) else value
+    return await value if must_await(injection) or inspect.isawaitable(value) else value
+
+
+def must_await(provider: di.Provider[Any]) -> bool:
+    """Whether a call of the provider gives an awaitable."""
+    return provider.is_async() if isinstance(provider, Layered) else graph.is_async(provider)
 
 
 async def _awaited(result: Any) -> Any:

@@ -13,9 +13,8 @@ from weakref import WeakSet
 from dependency_injector import providers as di
 from dependency_injector.wiring import DIWiringWarning
 
-from containers.core.graph import is_async
 from containers.core.markers import Marked, Resolver, marked, place_of
-from containers.core.providers import value_of
+from containers.core.providers import must_await, value_of
 from containers.core.scopes import Scope
 from containers.errors import WiringError
 
@@ -266,7 +265,7 @@ def _fill(
         if parameter.wants_provider:
             kwargs[parameter.name] = provider
             continue
-        if is_async(provider):
+        if must_await(provider):
             raise injection.refuse_async(parameter)
         kwargs[parameter.name] = provider()
 

@@ -7,8 +7,7 @@ from typing import Any, Protocol
 import pytest
 from dependency_injector import providers as plain
 
-from containers import Container, DeclarativeContainer, Provide, inject, providers
-from containers.core.validation import check
+from containers import Container, DeclarativeContainer, Provide, check, inject, providers
 from containers.errors import ValidationError
 
 
@@ -202,3 +201,15 @@ def test_plain_dependency_injector_providers_are_checked_too():
         ("missing-argument", ("repository",)),
         ("unexpected-argument", ("repository",)),
     ]
+
+
+async def test_starting_checks_first_and_starts_nothing():
+    started: list[str] = []
+
+    class Wrong(DeclarativeContainer):
+        first = providers.Managed(lambda: started.append("first"))
+        repository = providers.Singleton(Repository)
+
+    with pytest.raises(ValidationError):
+        await Wrong().start()
+    assert started == []
