@@ -56,11 +56,11 @@ def test_the_table_tells_where_each_part_was_chosen():
 async def test_the_table_fits_a_terminal_of_80_columns():
     told = io.StringIO()
     async with Container(profile="test") as container:
-        Screen(Console(file=told, width=80, force_terminal=True, no_color=True)).parts(
-            container.settings(), await container.health()
-        )
+        health = await container.health()
+        screen = Screen(Console(file=told, width=80, force_terminal=True, no_color=True))
+        screen.parts(container.settings(), health)
     rows = told.getvalue().strip().splitlines()
-    assert len(rows) == 1 + len(await container.health())
+    assert len(rows) == 1 + len(health)
     assert any("cache.instances.confirmation memory" in row for row in rows)
 
 
