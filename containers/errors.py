@@ -9,7 +9,7 @@ ContainerError (an InfrastructureError, permanent)
 └── LifecycleError            starting or stopping failed, or was asked at the wrong time
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from infrastructure.errors import Category, InfrastructureError, did_you_mean
@@ -89,75 +89,3 @@ class LifecycleError(ContainerError):
 def _told(path: str, error: BaseException) -> str:
     text = str(error).removeprefix(f"{path}: ")
     return text if isinstance(error, InfrastructureError) else f"{type(error).__name__}: {text}"
-
-
-class ServiceError(ContainerError):
-    """Base of what the type-keyed container raises.
-
-    ├── ServiceRegistrationError   what is registered cannot serve the type
-    ├── ServiceNotRegisteredError  nothing serves the type, or a parameter of what does
-    ├── ServiceCycleError          services that need each other
-    ├── CaptiveServiceError        a scoped service asked where no scope ends it
-    └── ServiceCreationError       it is registered and cannot be made here
-    """
-
-    def __init__(self, what: str, *, where: str = "services", hint: str = "") -> None:
-        super().__init__(what, where=where, hint=hint)
-
-
-class ServiceRegistrationError(ServiceError):
-    """What is registered cannot serve the type it is registered for."""
-
-
-class ServiceNotRegisteredError(ServiceError):
-    """Nothing is registered for a type.
-
-    Attributes:
-        service: The type that was asked for.
-        key: The key it was asked with, or None.
-        path: Names of the services on the way to it; the last one is the missing one.
-    """
-
-    def __init__(
-        self,
-        service: Any,
-        key: Any = None,
-        *,
-        path: Sequence[str] = (),
-        what: str = "",
-        hint: str = "",
-    ) -> None:
-        self.service = service
-        self.key = key
-        self.path = tuple(path)
-        name = getattr(service, "__qualname__", str(service))
-        super().__init__(what or f"'{name}' is not registered", hint=hint)
-
-
-class ServiceCycleError(ServiceError):
-    """Services that need each other; `path` begins and ends with the same name."""
-
-    def __init__(self, path: Sequence[str]) -> None:
-        self.path = tuple(path)
-        super().__init__(
-            f"'{path[0]}' needs itself: {' -> '.join(path)}",
-            hint="Break the cycle: let one of them take ServiceProvider and resolve when it is used.",
-        )
-
-
-class CaptiveServiceError(ServiceError):
-    """A scoped service asked where no scope would end it; `path` leads to it."""
-
-    def __init__(self, path: Sequence[str]) -> None:
-        self.path = tuple(path)
-        if len(path) == 1:
-            what = f"scoped '{path[-1]}' was asked outside a scope"
-            hint = "Open one: `with container.create_scope() as scope: scope.resolve(...)`."
-        else:
-            what = f"singleton '{path[0]}' would keep scoped '{path[-1]}': {' -> '.join(path)}"
-            hint = f"Make {path[0]} scoped, or let it take ScopeFactory and open a scope itself."
-        super().__init__(what, hint=hint)
-
-
-class ServiceCreationError(ServiceError):
-    """A class or factory that cannot be called here: its arguments, its kind or its scope."""
