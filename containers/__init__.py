@@ -40,11 +40,15 @@ from containers.core.wiring import inject
 
 if TYPE_CHECKING:
     from containers.application import Container
+    from containers.core.services import DIContainer, ServiceLifetime, service
     from containers.default import default_container, set_default
 
-#: Names that load the settings machinery; imported when first asked for.
+#: Names whose machinery is imported when they are first asked for.
 _LAZY = {
     "Container": "containers.application",
+    "DIContainer": "containers.core.services",
+    "ServiceLifetime": "containers.core.services",
+    "service": "containers.core.services",
     "default_container": "containers.default",
     "set_default": "containers.default",
 }
@@ -52,10 +56,12 @@ _LAZY = {
 __all__ = [
     "Closing",
     "Container",
+    "DIContainer",
     "DeclarativeContainer",
     "DynamicContainer",
     "Provide",
     "Scope",
+    "ServiceLifetime",
     "WiringConfiguration",
     "aget",
     "as_int",
@@ -70,6 +76,7 @@ __all__ = [
     "providers",
     "required",
     "scope",
+    "service",
     "set_default",
     "start",
     "stop",

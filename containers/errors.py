@@ -6,10 +6,11 @@ ContainerError (an InfrastructureError, permanent)
 ├── UnknownProviderError      a name or provider the container does not have
 ├── OverrideTypeError         a replacement that does not fit its port
 ├── ValidationError           everything that is wrong with a container's declaration
+├── ServiceError              a type-keyed service that cannot be registered or made
 └── LifecycleError            starting or stopping failed, or was asked at the wrong time
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from infrastructure.errors import Category, InfrastructureError, did_you_mean
@@ -89,3 +90,83 @@ class LifecycleError(ContainerError):
 def _told(path: str, error: BaseException) -> str:
     text = str(error).removeprefix(f"{path}: ")
     return text if isinstance(error, InfrastructureError) else f"{type(error).__name__}: {text}"
+
+
+class ServiceError(ContainerError):
+    """Base of what the type-keyed container raises.
+
+    ├── ServiceRegistrationError   what is registered cannot serve the type
+    ├── ServiceNotRegisteredError  nothing serves the type, or a parameter of what does
+    ├── ServiceCycleError          services that need each other
+    ├── CaptiveServiceError        a scoped service asked where no scope ends it
+    └── ServiceCreationError       it is registered and cannot be made here
+    """
+
+    def __init__(self, what: str, *, where: str = "services", hint: str = "") -> None:
+        super().__init__(what, where=where, hint=hint)
+
+
+class ServiceRegistrationError(ServiceError):
+    """What is registered cannot serve the type it is registered for."""
+
+
+class ServiceNotRegisteredError(ServiceError):
+    """Nothing is registered for a type.
+
+    Attributes:
+        service: The type that was asked for.
+        key: The key it was asked with, or None.
+        path: Names of the services on the way to it; the last one is the missing one.
+    """
+
+    def __init__(
+        self,
+        service: Any,
+        key: Any = None,
+        *,
+        path: Sequence[str] = (),
+        what: str = "",
+        hint: str = "",
+    ) -> None:
+        self.service = service
+        self.key = key
+        self.path = tuple(path)
+        name = getattr(service, "__qualname__", str(service))
+        super().__init__(what or f"'{name}' is not registered", hint=hint)
+
+
+class ServiceCycleError(ServiceError):
+    """Services that need each other; `path` begins and ends with the same name."""
+
+    def __init__(self, path: Sequence[str]) -> None:
+        self.path = tuple(path)
+        super().__init__(
+            f"'{path[0]}' needs itself: {' -> '.join(path)}",
+            hint="Let one of them take ServiceProvider, and resolve when it is used.",
+        )
+
+
+class CaptiveServiceError(ServiceError):
+    """A scoped service asked where no scope would end it.
+
+    Attributes:
+        path: Names of the services that lead to it.
+        keeper: The singleton that would keep it; empty when it was asked of the container.
+    """
+
+    def __init__(self, path: Sequence[str], *, keeper: str = "") -> None:
+        self.path = tuple(path)
+        self.keeper = keeper
+        way = " -> ".join(path)
+        if not keeper:
+            what = f"scoped '{path[-1]}' was asked outside a scope"
+            what += f": {way}" if len(path) > 1 else ""
+            hint = "Open one: `with container.create_scope() as scope: scope.resolve(...)`."
+        else:
+            what = f"singleton '{keeper}' would keep scoped '{path[-1]}' alive: {way}"
+            hint = f"Make {keeper} scoped, or let it take ScopeFactory and open a scope itself."
+        super().__init__(what, hint=hint)
+
+
+class ServiceCreationError(ServiceError):
+    """A class or factory that cannot be called here: its arguments, its kind or its scope."""
