@@ -12,45 +12,66 @@ if Path(infrastructure.__file__ or "").parent.parent != Path(__file__).parent.pa
         "folder does not come first."
     )
 
-from dependency_injector.containers import WiringConfiguration, copy
-from dependency_injector.wiring import (
-    Closing,
-    Provide,
-    as_int,
-    invariant,
-    provided,
-    required,
-)
-
-from containers import providers
-from containers.core.container import DeclarativeContainer, DynamicContainer
-from containers.core.functions import (
-    aget,
-    check,
-    health,
-    override,
-    scope,
-    start,
-    stop,
-    unwire,
-    wire,
-)
-from containers.core.scopes import Scope
-from containers.core.wiring import inject
-
 if TYPE_CHECKING:
+    from dependency_injector.containers import WiringConfiguration, copy
+    from dependency_injector.wiring import (
+        Closing,
+        Provide,
+        as_int,
+        invariant,
+        provided,
+        required,
+    )
+
+    from containers import providers
     from containers.application import Container
+    from containers.core.container import DeclarativeContainer, DynamicContainer
+    from containers.core.functions import (
+        aget,
+        check,
+        health,
+        override,
+        scope,
+        start,
+        stop,
+        unwire,
+        wire,
+    )
+    from containers.core.scopes import Scope
     from containers.core.services import DIContainer, ServiceLifetime, service
+    from containers.core.wiring import inject
     from containers.default import default_container, set_default
 
-#: Names whose machinery is imported when they are first asked for.
-_LAZY = {
+#: Where each name lives; imported when first asked for, so that a program that only loads a
+#: plugin of ours, as every run of pytest does, is not kept waiting.
+_HOMES = {
+    "Closing": "dependency_injector.wiring",
     "Container": "containers.application",
     "DIContainer": "containers.core.services",
+    "DeclarativeContainer": "containers.core.container",
+    "DynamicContainer": "containers.core.container",
+    "Provide": "dependency_injector.wiring",
+    "Scope": "containers.core.scopes",
     "ServiceLifetime": "containers.core.services",
-    "service": "containers.core.services",
+    "WiringConfiguration": "dependency_injector.containers",
+    "aget": "containers.core.functions",
+    "as_int": "dependency_injector.wiring",
+    "check": "containers.core.functions",
+    "copy": "dependency_injector.containers",
     "default_container": "containers.default",
+    "health": "containers.core.functions",
+    "inject": "containers.core.wiring",
+    "invariant": "dependency_injector.wiring",
+    "override": "containers.core.functions",
+    "provided": "dependency_injector.wiring",
+    "required": "dependency_injector.wiring",
+    "scope": "containers.core.functions",
+    "service": "containers.core.services",
     "set_default": "containers.default",
+    "start": "containers.core.functions",
+    "stop": "containers.core.functions",
+    "unwire": "containers.core.functions",
+    "wire": "containers.core.functions",
 }
 
 __all__ = [
@@ -86,8 +107,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'containers' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(_LAZY[name]), name)
+    if name == "providers":
+        return import_module("containers.providers")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'containers' has no attribute '{name}'")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value

@@ -7,6 +7,7 @@ from containers.application import Container
 
 _lock = threading.Lock()
 _default: list[Any] = []
+_given: list[Any] = []
 
 
 def default_container() -> Any:
@@ -20,7 +21,12 @@ def default_container() -> Any:
 def set_default(container: Any) -> None:
     """Make this the default container; None forgets it, and the next use makes a new one."""
     with _lock:
-        _default[:] = [] if container is None else [container]
+        _default[:] = _given[:] = [] if container is None else [container]
+
+
+def given_default() -> Any:
+    """The container `set_default` was given; None where none was, whatever was made since."""
+    return _given[0] if _given else None
 
 
 def resolve(path: str) -> Any:

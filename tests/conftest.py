@@ -1,36 +1,26 @@
 """Real servers, started once a run and only when a test asks for them."""
 
-from collections.abc import Iterator
-from importlib import import_module
-
 import pytest
 
+from containers.testing.services import Services
 from infrastructure.servers.base import LocalServer
 
-
-def _running(module: str, name: str) -> Iterator[LocalServer]:
-    server_type: type[LocalServer] = getattr(
-        import_module(f"infrastructure.servers.{module}"), name
-    )
-    if reason := server_type.reason_missing():
-        pytest.skip(f"server '{server_type.kind}' cannot be had: {reason}")
-    with server_type() as server:
-        yield server
+pytest_plugins = ["pytester"]
 
 
 @pytest.fixture(scope="session")
-def valkey() -> Iterator[LocalServer]:
+def valkey(service: Services) -> LocalServer:
     """A Valkey server with a password."""
-    yield from _running("valkey", "ValkeyServer")
+    return service("redis")
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[LocalServer]:
+def postgres(service: Services) -> LocalServer:
     """A PostgreSQL server with pgvector, over TCP with a password."""
-    yield from _running("postgres", "PostgresServer")
+    return service("postgres")
 
 
 @pytest.fixture(scope="session")
-def llama() -> Iterator[LocalServer]:
+def llama(service: Services) -> LocalServer:
     """The llama.cpp server with a small real model."""
-    yield from _running("llama", "LlamaServer")
+    return service("openai")
