@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from containers.core.functions import (
         aget,
         check,
+        explain,
+        graph,
         health,
         override,
         scope,
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
         unwire,
         wire,
     )
+    from containers.core.injecting import inject
     from containers.core.scopes import Scope
-    from containers.core.services import DIContainer, ServiceLifetime, service
-    from containers.core.wiring import inject
+    from containers.core.services import DIContainer, ServiceDescriptor, ServiceLifetime, service
     from containers.default import default_container, set_default
 
 #: Where each name lives; imported when first asked for, so that a program that only loads a
@@ -52,6 +54,7 @@ _HOMES = {
     "DynamicContainer": "containers.core.container",
     "Provide": "dependency_injector.wiring",
     "Scope": "containers.core.scopes",
+    "ServiceDescriptor": "containers.core.services",
     "ServiceLifetime": "containers.core.services",
     "WiringConfiguration": "dependency_injector.containers",
     "aget": "containers.core.functions",
@@ -59,8 +62,10 @@ _HOMES = {
     "check": "containers.core.functions",
     "copy": "dependency_injector.containers",
     "default_container": "containers.default",
+    "explain": "containers.core.functions",
+    "graph": "containers.core.functions",
     "health": "containers.core.functions",
-    "inject": "containers.core.wiring",
+    "inject": "containers.core.injecting",
     "invariant": "dependency_injector.wiring",
     "override": "containers.core.functions",
     "provided": "dependency_injector.wiring",
@@ -82,6 +87,7 @@ __all__ = [
     "DynamicContainer",
     "Provide",
     "Scope",
+    "ServiceDescriptor",
     "ServiceLifetime",
     "WiringConfiguration",
     "aget",
@@ -89,6 +95,8 @@ __all__ = [
     "check",
     "copy",
     "default_container",
+    "explain",
+    "graph",
     "health",
     "inject",
     "invariant",

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from containers import cache, db, embeddings, llm, observability, providers, vector
+from containers import cache, db, embeddings, llm, observability, parts, providers, vector
+from containers.core import layers
+from containers.core.choices import Choice
 from containers.core.container import DeclarativeContainer, DynamicContainer
 from containers.errors import ContainerError, LifecycleError
 from infrastructure.config import Settings, load_settings
@@ -48,6 +50,13 @@ class RootContainer(DynamicContainer):
         finally:
             for group, name in added:
                 del group.providers[name]
+
+    def choice_of(self, path: str) -> Choice | None:
+        """Why the block at a path is of its kind, by the settings that stand now."""
+        standing = layers.replacement_of(self.settings) or self.settings.last_overriding
+        settings = standing or self.settings
+        known = settings.provides if isinstance(settings, providers.Object) else None
+        return parts.choice(known, path) if isinstance(known, Settings) else None
 
 
 class Container(DeclarativeContainer):
@@ -115,7 +124,7 @@ def _add_instances(container: Any, settings: Settings) -> list[tuple[providers.G
     for part, provide in _INSTANCES.items():
         inside = getattr(container, part)
         names = getattr(settings, part).instances
-        for name in names.keys() - inside.instances.providers.keys():
+        for name in (each for each in names if each not in inside.instances.providers):
             provider = provide(inside.settings, f"instances.{name}")
             inside.instances.providers[name] = provider
             added.append((inside.instances, name))

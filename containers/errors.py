@@ -6,7 +6,12 @@ ContainerError (an InfrastructureError, permanent)
 ├── UnknownProviderError      a name or provider the container does not have
 ├── OverrideTypeError         a replacement that does not fit its port
 ├── ValidationError           everything that is wrong with a container's declaration
+├── CircularDependencyError   what needs itself, by providers or by types
 ├── ServiceError              a type-keyed service that cannot be registered or made
+│   ├── ServiceRegistrationError    what is registered cannot serve the type
+│   ├── ServiceNotRegisteredError   nothing serves the type, or a parameter of what does
+│   ├── CaptiveServiceError         a scoped service asked where no scope ends it
+│   └── ServiceCreationError        it is registered and cannot be made here
 └── LifecycleError            starting or stopping failed, or was asked at the wrong time
 """
 
@@ -74,17 +79,28 @@ class LifecycleError(ContainerError):
     """Starting or stopping failed, or was asked at the wrong time.
 
     Attributes:
-        failures: The error of each provider by its path.
+        failures: What failed to start, or was refused, by path.
+        unended: What had started and failed to end again, by path.
     """
 
     def __init__(
-        self, what: str, *, failures: Mapping[str, BaseException] | None = None, hint: str = ""
+        self,
+        what: str,
+        *,
+        failures: Mapping[str, BaseException] | None = None,
+        unended: Mapping[str, BaseException] | None = None,
+        hint: str = "",
     ) -> None:
         self.failures = dict(failures or {})
-        lines = "".join(
+        self.unended = dict(unended or {})
+        lines = [
             f"\n  {path}: {_told(path, error)}" for path, error in sorted(self.failures.items())
-        )
-        super().__init__(what + lines, where="containers", hint=hint)
+        ]
+        lines += [
+            f"\n  {path}: did not end again: {_told(path, error)}"
+            for path, error in sorted(self.unended.items())
+        ]
+        super().__init__(what + "".join(lines), where="containers", hint=hint)
 
 
 def _told(path: str, error: BaseException) -> str:
@@ -92,15 +108,20 @@ def _told(path: str, error: BaseException) -> str:
     return text if isinstance(error, InfrastructureError) else f"{type(error).__name__}: {text}"
 
 
-class ServiceError(ContainerError):
-    """Base of what the type-keyed container raises.
+class CircularDependencyError(ContainerError):
+    """Providers or services that need each other; `path` begins and ends with the same name."""
 
-    ├── ServiceRegistrationError   what is registered cannot serve the type
-    ├── ServiceNotRegisteredError  nothing serves the type, or a parameter of what does
-    ├── ServiceCycleError          services that need each other
-    ├── CaptiveServiceError        a scoped service asked where no scope ends it
-    └── ServiceCreationError       it is registered and cannot be made here
-    """
+    def __init__(self, path: Sequence[str], *, where: str = "containers", hint: str = "") -> None:
+        self.path = tuple(path)
+        super().__init__(
+            f"'{path[0]}' needs itself: {' -> '.join(path)}",
+            where=where,
+            hint=hint or "Break the circle, or inject one of them as `<provider>.provider`.",
+        )
+
+
+class ServiceError(ContainerError):
+    """Base of what only the type-keyed container raises."""
 
     def __init__(self, what: str, *, where: str = "services", hint: str = "") -> None:
         super().__init__(what, where=where, hint=hint)
@@ -133,17 +154,6 @@ class ServiceNotRegisteredError(ServiceError):
         self.path = tuple(path)
         name = getattr(service, "__qualname__", str(service))
         super().__init__(what or f"'{name}' is not registered", hint=hint)
-
-
-class ServiceCycleError(ServiceError):
-    """Services that need each other; `path` begins and ends with the same name."""
-
-    def __init__(self, path: Sequence[str]) -> None:
-        self.path = tuple(path)
-        super().__init__(
-            f"'{path[0]}' needs itself: {' -> '.join(path)}",
-            hint="Let one of them take ServiceProvider, and resolve when it is used.",
-        )
 
 
 class CaptiveServiceError(ServiceError):

@@ -4,11 +4,25 @@ from collections.abc import Callable
 from typing import Any
 
 from containers import providers
+from containers.core.choices import Choice
 from containers.core.container import DeclarativeContainer
 from infrastructure.config import Settings
 from infrastructure.config.models.base import Block, Part
+from infrastructure.config.origins import Layer, Origin, Source
 from infrastructure.errors import ConfigurationError
-from infrastructure.registry import registry_of
+from infrastructure.registry import PARTS, registry_of
+
+#: Who decided, by the layer that won.
+_DECIDED = {
+    Layer.DEFAULT: "no file names one, so it is the model's default",
+    Layer.PACKAGED: "the packaged base file names it",
+    Layer.PACKAGED_PROFILE: "the packaged profile '{profile}' names it",
+    Layer.HOST: "your base file names it",
+    Layer.HOST_PROFILE: "your profile '{profile}' names it",
+    Layer.SECRETS: "the secrets directory names it",
+    Layer.ENVIRONMENT: "the environment sets it",
+    Layer.OVERRIDE: "an override sets it",
+}
 
 
 class PartContainer(DeclarativeContainer):
@@ -57,3 +71,27 @@ def block_at(settings: Settings, part: str, path: str) -> Block:
         )
     found: Block = blocks[path]
     return found
+
+
+def choice(settings: Settings, path: str) -> Choice | None:
+    """Why the block at a dotted path is of its kind; None where there is no block."""
+    part, _, inside = path.partition(".")
+    block = getattr(settings, part).blocks().get(inside) if part in PARTS else None
+    if block is None:
+        return None
+    origin = settings.origin(f"{path}.kind")
+    return Choice(block.kind, str(origin), _reason(origin), registry_of(part).kinds())
+
+
+def _reason(origin: Origin) -> str:
+    """What decided, in words; variables by name only."""
+    if origin.layer is Layer.ENVIRONMENT:
+        return _DECIDED[origin.layer]
+    decided = _DECIDED[origin.layer].format(profile=origin.profile)
+    found = {
+        each.name: f"{each.name} is unset"
+        if each.source in {Source.DEFAULT, Source.UNSET}
+        else f"{each.name} is set"
+        for each in origin.references
+    }
+    return f"{decided}; {', '.join(found.values())}" if found else decided

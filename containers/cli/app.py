@@ -6,11 +6,15 @@ wrong; 130 interrupted.
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from containers.errors import UnknownProviderError
 from infrastructure.errors import ConfigurationError, InfrastructureError
 
 app = typer.Typer(
@@ -22,6 +26,15 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 1 a backend failed or cannot be reached; "
     "2 settings, arguments or documents are wrong; 130 interrupted.",
 )
+
+
+class Format(StrEnum):
+    """What a graph can be drawn as."""
+
+    MERMAID = "mermaid"
+    DOT = "dot"
+    SVG = "svg"
+    JSON = "json"
 
 
 @app.callback()
@@ -69,13 +82,58 @@ def demo(
     _run(job, request)
 
 
+@app.command()
+def graph(
+    format: Annotated[
+        Format | None, typer.Option(help="Default: as the file is named, else mermaid.")
+    ] = None,
+    focus: Annotated[
+        str | None, typer.Option(help="Only what this provider reaches, and what reaches it.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write to this file instead of printing.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="The profile, or several: dev,local. Default: embedded.")
+    ] = None,
+) -> None:
+    """Draw the providers and what each needs; nothing is opened for it."""
+    from containers.cli import inspection
+
+    with _failures():
+        typer.echo(inspection.graph(profile, format, focus, output), nl=False)
+
+
+@app.command()
+def explain(
+    path: Annotated[str, typer.Argument(help="The provider, such as llm.default.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As data, for other programs.")] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="The profile, or several: dev,local. Default: embedded.")
+    ] = None,
+) -> None:
+    """Tell what a provider is, which line of which file chose it, and what it needs."""
+    from containers.cli import inspection
+
+    with _failures():
+        typer.echo(inspection.explain(profile, path, as_json=as_json), nl=False)
+
+
 def _run(job: "object", request: "object") -> None:
-    """Run a job to its end; what fails on purpose is a message and an exit code."""
-    try:
+    """Run a job to its end."""
+    with _failures():
         asyncio.run(job.run(request))  # type: ignore[attr-defined]  # the job's module
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """What fails on purpose is a message and an exit code."""
+    try:
+        yield
     except InfrastructureError as error:
         print(f"switchgear: {error}", file=sys.stderr)  # noqa: T201 - that is the output
-        raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
+        is_input = isinstance(error, (ConfigurationError, UnknownProviderError))
+        raise typer.Exit(2 if is_input else 1) from None
     except KeyboardInterrupt:
         print("\nswitchgear: interrupted", file=sys.stderr)  # noqa: T201 - that is the output
         raise typer.Exit(130) from None

@@ -2,26 +2,52 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from types import ModuleType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dependency_injector import containers as di
+from dependency_injector.providers import BaseResource
 
-from containers.core import graph, scopes, wiring
-from containers.core.lifecycle import Lifecycle, Started
+from containers.core import finding, graph, scopes, wiring
+from containers.core.class_overrides import follow, override_class
+from containers.core.initializing import init_resources, shutdown_resources
+from containers.core.layouts import Layout
+from containers.core.lifecycle import Lifecycle
 from containers.core.overrides import ContainerOverride, Override, replacements_for
-from containers.core.providers import Managed, value_of
+from containers.core.providers import Managed
+from containers.core.timeline import Timeline
 from containers.core.validation import check
 from infrastructure.health import Health, check_all
+
+if TYPE_CHECKING:
+    from containers.core.explaining import Explanation
+
+
+class _Told:
+    """A property that makes way for a provider of the same name."""
+
+    def __init__(self, tell: Callable[[Any], bool]) -> None:
+        self._tell = tell
+        self.__doc__ = tell.__doc__
+
+    def __get__(self, container: Any, owner: type | None = None) -> bool:
+        return self._tell(container)
 
 
 class Methods:
     """What every container of ours can do; a provider of the same name wins."""
 
-    def scope(self, **context: Any) -> scopes.Scope:
-        """A unit of work, to be opened with `with` or `async with`."""
-        return scopes.Scope(self, context)
+    _layout: Layout | None = None
+
+    if TYPE_CHECKING:
+
+        def scope(self, **context: Any) -> scopes.Scope:
+            """A unit of work, to be opened with `with` or `async with`."""
+
+    else:  # the function itself: a call less for each unit of work
+        scope = scopes.new_scope
 
     def get(self, provider: Any) -> Any:
         """The object at a dotted name, or of a provider.
@@ -29,11 +55,14 @@ class Methods:
         Raises:
             UnknownProviderError: The container has no such provider.
         """
-        return scopes.find(self, provider)()
+        return finding.find(self, provider)()
 
     async def aget(self, provider: Any) -> Any:
-        """The same for every provider, whether its object must be awaited or not."""
-        return await value_of(scopes.find(self, provider))
+        """The same for every provider, whether its object must be awaited or not.
+
+        A resource that is not started is started first, and ended by the next `stop()`.
+        """
+        return await self._lifecycle().value_of(finding.find(self, provider))
 
     def override(self, mapping: Any = None, /, *, isolated: bool = False, **names: Any) -> Override:
         """Replace providers until the `with` block ends; reaches what is built already.
@@ -64,10 +93,12 @@ class Methods:
             WiringError: An injected parameter that no wired container can fill, with file and line.
         """
         config = self.wiring_config  # type: ignore[attr-defined]  # dependency-injector's
-        modules = list(modules or config.modules)
-        packages = list(packages or config.packages)
+        is_bare = modules is None and packages is None
+        modules = list(config.modules if modules is None else modules)
+        packages = list(config.packages if packages is None else packages)
         if modules or packages:
-            from_package = from_package or config.from_package
+            caller = sys._getframe(1).f_globals  # noqa: SLF001 - names may be relative to it
+            from_package = from_package or _home_of_names(self, caller)
             di.DynamicContainer.wire(self, modules, packages, from_package, **options)  # type: ignore[arg-type]  # self is one
             named = _module_names(modules, packages, from_package)
             try:
@@ -75,7 +106,7 @@ class Methods:
             except BaseException:
                 di.DynamicContainer.unwire(self)  # type: ignore[arg-type]  # self is one
                 raise
-        else:
+        elif is_bare:
             wiring.wire(self, None)
         return self
 
@@ -125,21 +156,65 @@ class Methods:
     ) -> None:
         self._lifecycle().stop_sync()
 
-    @property
+    @_Told
     def is_started(self) -> bool:
         """Whether the container runs."""
         return self._lifecycle().is_started
 
-    def startup_report(self) -> tuple[Started, ...]:
-        """What the last start did, in the order it was done."""
+    def init_resources(self, resource_type: Any = BaseResource) -> Any:
+        """Begin the resources, dependencies first: None, or an awaitable where one needs it.
+
+        What this call began is ended again when one fails.
+        """
+        return init_resources(self, resource_type)
+
+    def shutdown_resources(self, resource_type: Any = BaseResource) -> Any:
+        """End the resources that began, dependants first: None, or an awaitable as above.
+
+        Each has its turn; the only failure comes out as it is, several as a group.
+        """
+        return shutdown_resources(self, resource_type)
+
+    def startup_report(self) -> Timeline:
+        """What the last start did, in the order it was done; prints as a table."""
         return self._lifecycle().report
+
+    def explain(self, provider: Any) -> "Explanation":
+        """What a provider is, why, what it needs and who needs it; nothing is built for it.
+
+        Args:
+            provider: A dotted name, a provider, or one of the container's class.
+
+        Raises:
+            UnknownProviderError: The container has no such provider.
+        """
+        from containers.core.explaining import explain
+
+        is_running = not isinstance(self, type) and self._lifecycle().is_started
+        report = self._lifecycle().report if is_running else ()
+        return explain(self, provider, {started.path for started in report})
+
+    def graph(self, format: str = "mermaid", *, focus: Any = None) -> str:
+        """The graph of the providers as text; nothing is built for it.
+
+        Args:
+            format: `mermaid`, `dot`, `svg` or `json`.
+            focus: A provider or a dotted name: only what it reaches and what reaches it.
+
+        Raises:
+            ContainerError: There is no such format.
+            UnknownProviderError: The container has no such provider.
+        """
+        from containers.core.drawing import draw
+
+        return draw(self, format, focus=focus)
 
     async def health(self) -> dict[str, Health]:
         """Check every managed component at once; by provider path."""
         managed = {
-            path: provider()
+            path: await graph.value_of(provider)
             for provider, path in graph.paths(self).items()
-            if isinstance(provider, Managed) and not provider.is_async()
+            if isinstance(provider, Managed)
         }
         return await check_all(
             {path: thing for path, thing in managed.items() if hasattr(thing, "health_check")}
@@ -160,11 +235,46 @@ class DynamicContainer(Methods, di.DynamicContainer):  # type: ignore[misc]  # o
         config = self.wiring_config
         return bool(config.auto_wire and (config.modules or config.packages))
 
+    def __deepcopy__(self, memo: dict[Any, Any] | None = None) -> Self:
+        memo = {} if memo is None else memo
+        copied: Self | None = memo.get(id(self))
+        if copied is None:
+            copied = super().__deepcopy__(memo)
+            follow(copied, self)
+        return copied
+
 
 class DeclarativeContainer(Methods, di.DeclarativeContainer):  # type: ignore[misc]  # ours give more
     """A container declared as a class; calling it gives a container with providers of its own."""
 
     instance_type = DynamicContainer
+
+    def __new__(cls, **overriding: Any) -> Self:
+        """Make a container; what is overridden on the class is overridden there."""
+        container: Self = super().__new__(cls, **overriding)
+        follow(container, cls, frozenset(overriding))
+        return container
+
+    @classmethod
+    def override(  # type: ignore[override]  # ours takes more
+        cls, mapping: Any = None, /, *, isolated: bool = False, **names: Any
+    ) -> Override:
+        """Replace providers of the class and of its containers, also of those made meanwhile.
+
+        As of a container; what was given to a container when it was made stands. A container
+        class keeps dependency-injector's meaning.
+        """
+        return override_class(cls, mapping, names, isolated=isolated)
+
+
+def _home_of_names(container: Any, caller: dict[str, Any]) -> str | None:
+    """The package that relative names start from: declared, the declaration's, or the caller's."""
+    config = container.wiring_config
+    if config.from_package is not None:
+        return str(config.from_package)
+    if container.declarative_parent is not None and (config.modules or config.packages):
+        caller = vars(sys.modules[container.declarative_parent.__module__])
+    return caller.get("__package__")
 
 
 def _module_names(

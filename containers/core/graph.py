@@ -1,10 +1,12 @@
 """Walking the providers of a container: paths, dependencies, dependants."""
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
 from dependency_injector import providers as di
 
+from containers.core import ledger
 from containers.core.groups import Group
 from containers.core.targets import Target, target_of
 
@@ -37,13 +39,39 @@ def dependencies(provider: Provider[Any]) -> tuple[Provider[Any], ...]:
 
 def is_async(provider: Provider[Any]) -> bool:
     """Whether an object of this provider must be awaited, told from the declared graph alone."""
-    return _is_async(provider, set())
+    seen: set[Provider[Any]] = set()
+    answer = _is_async(provider, seen)
+    for one in seen:
+        ledger.rely_on(one)
+    return answer
+
+
+def must_await(provider: Provider[Any]) -> bool:
+    """The same, where the provider may know it already."""
+    known = getattr(type(provider), "is_async", None)
+    return known(provider) if known else is_async(provider)
+
+
+async def value_of(injection: Any) -> Any:
+    """The value an argument stands for: providers are called, and awaited where they must be."""
+    if not isinstance(injection, Provider) or di.is_delegated(injection):
+        return injection
+    value = injection()
+    if must_await(injection):
+        return await value
+    # ours tell; what they give otherwise is an object, though it could be awaited, as a pool
+    is_ours = hasattr(type(injection), "is_async")
+    return await value if not is_ours and inspect.isawaitable(value) else value
 
 
 def _is_async(provider: Provider[Any], seen: set[Provider[Any]]) -> bool:
     if provider in seen or isinstance(provider, (di.Delegate, di.Container, Group)):
         return False
+    if isinstance(provider, di.BaseResource) and getattr(provider, "is_opened_by_container", False):
+        return False  # its dependants are handed the object
     seen.add(provider)
+    if hasattr(type(provider), "is_async_by_request") and provider.is_async_by_request:  # type: ignore[attr-defined]  # ours have it
+        return True
     target = getattr(provider, "provides", None) if _has_target(provider) else None
     if (
         target is not None
@@ -74,11 +102,3 @@ def _makes_awaitable(provider: Provider[Any], target: Any) -> bool:
     if isinstance(provider, di.BaseResource) or getattr(provider, "enters_contexts", False):
         return kind.is_async
     return kind is Target.COROUTINE
-
-
-def has(container: Any, provider: Provider[Any]) -> bool:
-    """Whether the container has the provider, or reaches it from one it has."""
-    known: frozenset[Provider[Any]] = container.__dict__.get("_members", frozenset())
-    if provider not in known:
-        known = container.__dict__["_members"] = frozenset(container.traverse())
-    return provider in known

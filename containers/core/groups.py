@@ -19,6 +19,7 @@ class Group(di.Provider[dict[str, Any]]):
             copied = memo[id(self)] = type(self)()
             for name, provider in self.providers.items():
                 copied.providers[name] = di.deepcopy(provider, memo)
+            self._copy_overridings(copied, memo)
         return copied
 
     def __getattr__(self, name: str) -> di.Provider[Any]:

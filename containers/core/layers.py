@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from threading import Lock
 from typing import Any
+from weakref import WeakSet
 
 from dependency_injector.providers import Provider
 
+from containers.core import ledger
 from containers.core.graph import dependencies
 
 _lock = Lock()
 _shared: tuple["Layer", ...] = ()
+#: Every active layer of any task; what one of them touches is not compiled.
+_everywhere: "WeakSet[Layer]" = WeakSet()
 _isolated: ContextVar[tuple["Layer", ...]] = ContextVar("isolated_layers", default=())
 
 
@@ -74,11 +78,13 @@ def active() -> tuple[Layer, ...]:
 def push(layer: Layer, *, isolated: bool) -> None:
     """Put a layer on top, for this task and its children or for the whole process."""
     global _shared  # noqa: PLW0603 - the one place that owns the stack
+    with _lock:
+        _everywhere.add(layer)
+        if not isolated:
+            _shared = (*_shared, layer)
     if isolated:
         _isolated.set((*_isolated.get(), layer))
-        return
-    with _lock:
-        _shared = (*_shared, layer)
+    ledger.changed(layer.replacements)
 
 
 def remove(layer: Layer) -> None:
@@ -86,8 +92,10 @@ def remove(layer: Layer) -> None:
     global _shared  # noqa: PLW0603 - the one place that owns the stack
     layer.is_active = False
     with _lock:
+        _everywhere.discard(layer)
         _shared = tuple(other for other in _shared if other is not layer)
     _isolated.set(tuple(other for other in _isolated.get() if other is not layer))
+    ledger.resume()
 
 
 def replacement_of(provider: Provider[Any]) -> Provider[Any] | None:
@@ -96,6 +104,13 @@ def replacement_of(provider: Provider[Any]) -> Provider[Any] | None:
         if provider in layer.replacements:
             return layer.replacements[provider]
     return None
+
+
+def touched_anywhere(provider: Provider[Any]) -> bool:
+    """Whether a layer of any task replaces the provider or something it depends on."""
+    with _lock:
+        everywhere = tuple(_everywhere)
+    return any(provider in one.replacements or one.touches(provider) for one in everywhere)
 
 
 def touching(provider: Provider[Any]) -> tuple[Layer, ...]:

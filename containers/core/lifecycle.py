@@ -1,86 +1,63 @@
 """Starting what a container manages, dependencies first, and ending it in reverse."""
 
 import asyncio
-import inspect
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
-from dependency_injector import providers as di
-
-from containers.core import graph
-from containers.core.providers import Managed, value_of
+from containers.core import layers, steps
+from containers.core.agenda import (
+    Step,
+    agenda,
+    initialized,
+    is_resource,
+    made_of,
+    name_of,
+)
+from containers.core.graph import value_of
+from containers.core.resources import Resource, asked_by, name_resources
 from containers.core.shielding import finish
+from containers.core.timeline import Started, Timeline
 from containers.core.validation import check
 from containers.errors import LifecycleError
 
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """One line of the start-up timeline.
-
-    Attributes:
-        path: The provider.
-        began_seconds: When its start began, counted from the start of the container.
-        took_seconds: How long it took, without waiting for its dependencies.
-    """
-
-    path: str
-    began_seconds: float
-    took_seconds: float
+Failures = dict[str, BaseException]
 
 
 class Lifecycle:
-    """What of one container runs, and in which order it was started."""
+    """What of one container runs, in the order it was started.
+
+    Attributes:
+        report: What the last start did.
+    """
 
     def __init__(self, container: Any) -> None:
         self._container = container
-        self._running: list[tuple[str, di.Provider[Any], Any]] = []
-        self._lock = asyncio.Lock()
+        self._running: list[tuple[Step, Any]] = []
+        self._opened: set[Resource[Any]] = set()
+        self._began = 0.0
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._turns: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self.is_started = False
-        self.report: tuple[Started, ...] = ()
+        self.report = Timeline()
 
     async def start(self) -> None:
-        """Start every managed provider and resource; those that do not wait for each other at once.
+        """Start phase by phase; inside a phase at once what does not wait for another.
 
         Raises:
             ValidationError: The declaration is wrong; nothing was started.
             LifecycleError: With every failure by path; what had started was ended again.
         """
-        async with self._lock:
-            if self.is_started:
+        async with self._turn():
+            if self.is_started and not self._is_orphaned():
                 return
-            check(self._container)
-            began = time.perf_counter()
-            timeline: list[Started] = []
-            managed = {provider: path for path, provider in _managed(self._container)}
-            order = {provider: _needs(provider, managed) for provider in managed}
-            tasks: dict[di.Provider[Any], asyncio.Task[None]] = {}
-
-            async def bring_up(provider: di.Provider[Any]) -> None:
-                await asyncio.gather(*(asyncio.shield(tasks[other]) for other in order[provider]))
-                since = time.perf_counter()
-                await self._start_one(managed[provider], provider)
-                now = time.perf_counter()
-                timeline.append(Started(managed[provider], since - began, now - since))
-
-            for provider in _dependencies_first(order):
-                tasks[provider] = asyncio.create_task(bring_up(provider))
-            try:
-                await _all(tasks.values())
-            except BaseException:
-                await finish(_abandon(tasks.values()))
-                await finish(self._end_all({}))
-                raise
-            failures = _failures(tasks, managed, order)
-            if failures:
-                await finish(self._end_all({}))
-                raise LifecycleError(
-                    "could not start; what had started was ended", failures=failures
-                )
-            self.report = tuple(timeline)
-            self.is_started = True
+            timeline = self._prepare()
+            self._home = asyncio.get_running_loop()
+            for level in agenda(self._container):
+                failures = await self._start_level(level, timeline)
+                if failures:
+                    await finish(self._give_up(failures))
+            self.report, self.is_started = Timeline(timeline), True
 
     async def stop(self) -> None:
         """End everything that runs, last started first; each has its turn.
@@ -88,16 +65,20 @@ class Lifecycle:
         Raises:
             ExceptionGroup: What failed to end, after all had their turn.
         """
-        async with self._lock:
-            if not self.is_started:
-                return
+        async with self._turn():
             self.is_started = False
-            failures: dict[str, BaseException] = {}
-            await finish(self._end_all(failures))
-        if failures:
-            for path, error in failures.items():
-                error.add_note(f"while ending '{path}'")
-            raise BaseExceptionGroup("the container did not end cleanly", list(failures.values()))
+            await finish(self._end_all_or_raise())
+
+    async def value_of(self, provider: Any) -> Any:
+        """The object of a provider, after the start of the resources that it needs."""
+        if not self.is_started or isinstance(provider, Resource) or layers.active():
+            unopened = [one for one in asked_by(provider) if not one.is_open]
+            if unopened:
+                name_resources(self._container)
+            for resource in unopened:
+                await resource.open()
+                self._opened.add(resource)
+        return await value_of(provider)
 
     def start_sync(self) -> None:
         """Start a container in which nothing needs an event loop.
@@ -107,121 +88,147 @@ class Lifecycle:
         """
         if self.is_started:
             return
-        check(self._container)
-        managed = {provider: path for path, provider in _managed(self._container)}
-        order = {provider: _needs(provider, managed) for provider in managed}
-        for provider in _dependencies_first(order):
-            path = managed[provider]
+        timeline = self._prepare()
+        for step in (step for level in agenda(self._container) for step in level):
+            since = time.perf_counter()
             try:
-                thing = _refuse_awaitable(path, _begin(provider), "connect", "start")
+                thing = steps.begin_sync(step)
             except BaseException as error:
-                self._end_all_sync({})
+                unended = self._end_all_sync()
                 if not isinstance(error, Exception):
+                    _note(error, unended)
                     raise
-                raise LifecycleError(
-                    "could not start; what had started was ended", failures={path: error}
-                ) from error
-            self._running.append((path, provider, thing))
-        self.is_started = True
+                raise _not_started({step.path: error}, unended) from error
+            self._has_started(step, thing, since, timeline)
+        self.report, self.is_started = Timeline(timeline), True
 
     def stop_sync(self) -> None:
         """End everything `start_sync` started, last started first; each has its turn."""
-        if not self.is_started:
-            return
         self.is_started = False
-        failures: dict[str, BaseException] = {}
-        self._end_all_sync(failures)
-        if failures:
-            raise BaseExceptionGroup("the container did not end cleanly", list(failures.values()))
+        _raise(self._end_all_sync())
 
-    async def _start_one(self, path: str, provider: di.Provider[Any]) -> None:
-        seconds = provider.start_timeout if isinstance(provider, Managed) else Managed.start_timeout
+    def _prepare(self) -> list[Started]:
+        check(self._container)
+        name_resources(self._container)
+        self._began = time.perf_counter()
+        return []
+
+    async def _start_level(self, level: list[Step], timeline: list[Started]) -> Failures:
+        tasks: dict[Any, asyncio.Task[None]] = {}
+
+        async def bring_up(step: Step) -> None:
+            needed = [tasks[other] for other in step.needs & tasks.keys()]
+            await asyncio.gather(*(asyncio.shield(task) for task in needed))
+            since = time.perf_counter()
+            self._has_started(step, await steps.begin(step), since, timeline)
+
+        for step in level:
+            tasks[step.provider] = asyncio.create_task(bring_up(step))
         try:
-            async with asyncio.timeout(seconds) as bound:
-                thing = await value_of(provider)
-                if isinstance(provider, Managed):
-                    await _call(thing, "connect", "start")
-        except TimeoutError as error:
-            if not bound.expired():
-                raise
-            raise LifecycleError(f"'{path}' did not start within {seconds:g} s") from error
-        self._running.append((path, provider, thing))
+            await asyncio.wait(tasks.values())
+        except BaseException as error:
+            await finish(self._undo(tasks.values(), error))
+            raise
+        return _failures(level, tasks)
 
-    async def _end_all(self, failures: dict[str, BaseException]) -> None:
+    def _has_started(self, step: Step, thing: Any, since: float, timeline: list[Started]) -> None:
+        now = time.perf_counter()
+        self._running.append((step, thing))
+        timeline.append(Started(step.path, since - self._began, now - since, step.phase))
+
+    async def _give_up(self, failures: Failures) -> None:
+        raise _not_started(failures, await self._end_all())
+
+    async def _undo(
+        self, tasks: Iterable["asyncio.Task[None]"], interruption: BaseException
+    ) -> None:
+        """End what had started and what is being started; what fails is noted."""
+        late: list[BaseException] = []
+        try:
+            late = await _abandoned(tasks)
+        finally:
+            _note(interruption, await self._end_all(), late)
+
+    async def _end_all_or_raise(self) -> None:
+        _raise(await self._end_all())
+
+    async def _end_all(self) -> Failures:
+        failures: Failures = {}
+        self._adopt()
+        self._forget_holders()
         while self._running:
-            path, provider, thing = self._running.pop()
-            seconds = (
-                provider.stop_timeout if isinstance(provider, Managed) else Managed.stop_timeout
-            )
+            step, thing = self._running.pop()
             try:
-                async with asyncio.timeout(seconds):
-                    await _end(provider, thing)
+                await steps.end(step, thing)
             except BaseException as error:  # noqa: BLE001 - the others must be ended too
-                failures[path] = error
+                failures[step.path] = error
+        return failures
 
-    def _end_all_sync(self, failures: dict[str, BaseException]) -> None:
+    def _end_all_sync(self) -> Failures:
+        failures: Failures = {}
+        self._adopt()
+        self._forget_holders()
         while self._running:
-            path, provider, thing = self._running.pop()
+            step, thing = self._running.pop()
             try:
-                if isinstance(provider, di.BaseResource):
-                    provider.shutdown()
-                else:
-                    _refuse_awaitable(path, thing, "disconnect", "stop")
+                steps.end_sync(step, thing)
             except BaseException as error:  # noqa: BLE001 - the others must be ended too
-                failures[path] = error
+                failures[step.path] = error
+        return failures
+
+    def _adopt(self) -> None:
+        """Take over the resources that began without a start; nothing that runs needs them.
+
+        What stood in for one while an override lasted is not in the container any more.
+        """
+        running = {step.provider for step, _ in self._running}
+        begun = [*initialized(self._container), *(one for one in self._opened if one.initialized)]
+        self._opened.clear()
+        for resource in reversed(list(dict.fromkeys(begun))):
+            if resource not in running:
+                path = getattr(resource, "path", "") or name_of(resource)
+                self._running.append((Step(resource, path, 0, frozenset()), None))
+
+    def _forget_holders(self) -> None:
+        """What was made of a resource is made anew after the next start, of the next object."""
+        ended = [step.provider for step, _ in self._running if is_resource(step.provider)]
+        for singleton in made_of(self._container, ended) if ended else ():
+            singleton.reset()
+
+    def _is_orphaned(self) -> bool:
+        """Whether it was started in an event loop that is closed: all that ran there is gone."""
+        is_gone = self._home is not None and self._home.is_closed()
+        if is_gone:
+            self._running.clear()
+        return is_gone
+
+    def _turn(self) -> asyncio.Lock:
+        """One start or stop at a time in an event loop."""
+        loop = asyncio.get_running_loop()
+        if self._turns is None or self._turns[0] is not loop:
+            self._turns = (loop, asyncio.Lock())
+        return self._turns[1]
 
 
-def _managed(container: Any) -> Iterator[tuple[str, di.Provider[Any]]]:
-    for provider, path in graph.paths(container).items():
-        if isinstance(provider, (Managed, di.BaseResource)):
-            yield path, provider
-
-
-def _needs(
-    provider: di.Provider[Any], managed: dict[di.Provider[Any], str]
-) -> set[di.Provider[Any]]:
-    """The managed providers this one is made of, itself left out."""
-    reached: set[di.Provider[Any]] = set()
-    waiting = [provider]
-    while waiting:
-        for other in graph.dependencies(waiting.pop()):
-            if other not in reached:
-                reached.add(other)
-                waiting.append(other)
-    return {other for other in reached if other in managed and other is not provider}
-
-
-def _dependencies_first(
-    order: dict[di.Provider[Any], set[di.Provider[Any]]],
-) -> list[di.Provider[Any]]:
-    return sorted(order, key=lambda provider: len(order[provider]))
-
-
-async def _all(tasks: Any) -> None:
-    """Wait for every task, failed ones too; a cancellation of ours goes through."""
-    if tasks:
-        await asyncio.wait(tasks)
-
-
-async def _abandon(tasks: Any) -> None:
+async def _abandoned(tasks: Iterable["asyncio.Task[None]"]) -> list[BaseException]:
+    """Cancel what is being started; gives the errors that are no cancellation."""
+    tasks = list(tasks)
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait(tasks)
+    errors = (None if task.cancelled() else task.exception() for task in tasks)
+    return [error for error in errors if error is not None]
 
 
-def _failures(
-    tasks: dict[di.Provider[Any], "asyncio.Task[None]"],
-    managed: dict[di.Provider[Any], str],
-    order: dict[di.Provider[Any], set[di.Provider[Any]]],
-) -> dict[str, BaseException]:
+def _failures(level: list[Step], tasks: dict[Any, "asyncio.Task[None]"]) -> Failures:
     """The errors by path; what only waited for a failed one is left out."""
     failed = {
         provider: error for provider, task in tasks.items() if (error := _failure(task)) is not None
     }
     return {
-        managed[provider]: error
-        for provider, error in failed.items()
-        if not order[provider] & failed.keys()
+        step.path: failed[step.provider]
+        for step in level
+        if step.provider in failed and not step.needs & failed.keys()
     }
 
 
@@ -232,34 +239,21 @@ def _failure(task: "asyncio.Task[None]") -> BaseException | None:
     return task.exception()
 
 
-def _begin(provider: di.Provider[Any]) -> Any:
-    return provider()
+def _not_started(failures: Failures, unended: Failures) -> LifecycleError:
+    what = "could not start; what had started was ended"
+    return LifecycleError(what, failures=failures, unended=unended)
 
 
-async def _end(provider: di.Provider[Any], thing: Any) -> None:
-    if isinstance(provider, di.BaseResource):
-        ended = provider.shutdown()
-        if inspect.isawaitable(ended):
-            await ended
-    else:
-        await _call(thing, "disconnect", "stop")
+def _note(error: BaseException, unended: Failures, late: Iterable[BaseException] = ()) -> None:
+    """Write on what interrupted a start what failed while it was undone."""
+    for each in late:
+        error.add_note(f"while it was interrupted: {type(each).__name__}: {each}")
+    for path, each in unended.items():
+        error.add_note(f"while ending '{path}': {type(each).__name__}: {each}")
 
 
-async def _call(thing: Any, *names: str) -> None:
-    """Call the first of the methods that the object has, and await it where it is async."""
-    method = next((getattr(thing, name) for name in names if hasattr(thing, name)), None)
-    if method is not None:
-        result = method()
-        if inspect.isawaitable(result):
-            await result
-
-
-def _refuse_awaitable(path: str, thing: Any, *names: str) -> Any:
-    method = next((getattr(thing, name) for name in names if hasattr(thing, name)), None)
-    if inspect.isawaitable(thing) or inspect.iscoroutinefunction(method):
-        if inspect.iscoroutine(thing):
-            thing.close()
-        raise LifecycleError(f"'{path}' needs an event loop", hint="Use `async with container:`.")
-    if method is not None:
-        method()
-    return thing
+def _raise(failures: Failures) -> None:
+    for path, error in failures.items():
+        error.add_note(f"while ending '{path}'")
+    if failures:
+        raise BaseExceptionGroup("the container did not end cleanly", list(failures.values()))

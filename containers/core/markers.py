@@ -67,6 +67,7 @@ def _marked(function: Callable[..., Any], frame_locals: Mapping[str, Any]) -> It
     for position, parameter in enumerate(parameters):
         annotation = _evaluated(function, parameter, frame_locals)
         metadata = annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
+        _refuse_hidden(function, parameter.name, annotation)
         for candidate in (parameter.default, *metadata):
             marker = _marker_in(candidate)
             if marker is not None:
@@ -76,6 +77,20 @@ def _marked(function: Callable[..., Any], frame_locals: Mapping[str, Any]) -> It
                 inner = _unwrapped(marker) if closes else marker
                 yield Marked(parameter.name, -1 if keyword_only else position, inner, closes)
                 break
+
+
+def _refuse_hidden(function: Callable[..., Any], name: str, annotation: Any) -> None:
+    """A marker inside an optional type would never be seen."""
+    is_annotated = typing.get_origin(annotation) is Annotated
+    inside = typing.get_args(annotation)[:1] if is_annotated else typing.get_args(annotation)
+    for part in inside:
+        if typing.get_origin(part) is Annotated and any(map(_marker_in, part.__metadata__)):
+            raise WiringError(
+                f"the marker of '{name}' is hidden inside its annotation",
+                where=place_of(function),
+                hint="Put it on the outside: `Annotated[X | None, Provide[...]]`.",
+            )
+        _refuse_hidden(function, name, part)
 
 
 def _refuse_unnamed(function: Callable[..., Any], parameter: inspect.Parameter) -> None:
@@ -131,6 +146,8 @@ class Resolver:
     def resolve(self, marker: Any) -> di.Provider[Any] | None:
         """The container's provider for a marker, or None when it has none."""
         wanted = marker.provider
+        if hasattr(type(wanted), "found_in"):  # a type-keyed service of the container's class
+            return wanted.found_in(self._map.resolve_provider)  # type: ignore[no-any-return]  # a provider
         if not isinstance(wanted, str):
             return self._map.resolve_provider(wanted, marker.modifier)
         provider = self._by_name(wanted)

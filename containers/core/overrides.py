@@ -8,8 +8,8 @@ from dependency_injector import containers
 from dependency_injector import providers as di
 
 from containers.core import graph, layers, ports
+from containers.core.finding import find
 from containers.core.providers import Layered, Object
-from containers.core.scopes import find
 from containers.errors import OverrideTypeError
 
 

@@ -69,4 +69,4 @@ def _returned(target: Any) -> type | None:
         returned = typing.get_type_hints(target).get("return")
     except (NameError, TypeError):
         return None
-    return returned if isinstance(returned, type) else None
+    return returned if isinstance(returned, type) and returned is not Any else None

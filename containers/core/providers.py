@@ -3,44 +3,102 @@
 This is the uncompiled reference path: every object is made by one readable call.
 """
 
+import functools
 import inspect
 from collections import abc
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from threading import RLock
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from dependency_injector import providers as di
 
-from containers.core import graph, layers, scopes
-from containers.core.targets import Target, target_of
+from containers.core import graph, layers, ledger, plans, scopes
+from containers.core.bounds import Bounded
+from containers.core.graph import value_of
+from containers.core.targets import Target, imported, target_of
+from containers.core.writing import Shape
 from infrastructure.resilience import SingleFlight
 
 T = TypeVar("T")
 
 _NOTHING = object()
 
+#: What changes a provider's own declaration, and so every plan it is part of.
+_MUTATORS = (
+    "set_provides", "set_args", "add_args", "clear_args",
+    "set_kwargs", "add_kwargs", "clear_kwargs",
+    "set_attributes", "add_attributes", "clear_attributes",
+    "override", "reset_last_overriding", "reset_override",
+)  # fmt: skip
+
+
+def _telling(cls: type["Layered[Any]"], name: str) -> abc.Callable[..., Any]:
+    """The class's method, which also drops the plans that its change makes wrong."""
+    method = getattr(cls, name)
+
+    @functools.wraps(method)
+    def change(self: "Layered[Any]", *args: Any, **kwargs: Any) -> Any:
+        if name == "set_provides" and args and not isinstance(self, di.Object):
+            args = (imported(args[0]), *args[1:])
+        result = method(self, *args, **kwargs)
+        if self.is_relied_on:
+            ledger.changed((self,))
+        return result
+
+    return change
+
 
 class Layered(di.Provider[T]):
-    """A provider whose calls go through the active override layers.
+    """A provider that answers by a compiled plan, or by `uncompiled`, which knows the layers.
+
+    Each class keeps what answers its calls in a slot named `__call__`: a plan is put there and
+    taken away, and nothing has to be looked at on the way to it.
 
     Attributes:
         port: What dependants expect, where the target does not tell; overrides are held to it.
+        reach: The providers its plan stands on.
     """
 
     port: type | None = None
-    _async: bool | None = None
+    reach: frozenset[di.Provider[Any]] = frozenset()
+    is_relied_on = False
+    is_async_by_request = False
+    _async: tuple[int, bool] = (-1, False)
+    _put_answer: abc.Callable[[Any, abc.Callable[..., Any]], None] | None = None
 
     if TYPE_CHECKING:  # dependency-injector's stubs leave it out
 
         def _provide(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
 
+    else:  # the type of a provider is told by its constructor
+
+        def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:  # noqa: D102 - as of any class
+            self = super().__new__(cls)
+            self.drop()
+            return self
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        slot = cls.__dict__.get("__call__")
+        if isinstance(slot, MemberDescriptorType):
+            cls._put_answer = slot.__set__
+        for name in _MUTATORS:
+            if name not in cls.__dict__ and hasattr(cls, name):
+                setattr(cls, name, _telling(cls, name))
+
     def __deepcopy__(self, memo: dict[Any, Any] | None = None) -> Self:
         copied = cast("Self", super().__deepcopy__(memo))
-        copied.port = self.port
+        if self.port is not None:
+            copied.port = self.port
         return copied
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The object, or an awaitable of it where making it must be awaited."""
+        return self.uncompiled(*args, **kwargs)
+
+    def uncompiled(self, *args: Any, **kwargs: Any) -> Any:
+        """The same by the readable path, which plans are held against."""
         stand_in = layers.replacement_of(self) or self.last_overriding
         if stand_in is not None:
             result = stand_in(*args, **kwargs)
@@ -49,11 +107,51 @@ class Layered(di.Provider[T]):
 
     def is_async(self) -> bool:
         """Whether a call gives an awaitable; told from the declared graph, kept once known."""
-        if self._async is None:
-            self._async = graph.is_async(self)
-            if not self._async:
+        revision = ledger.revision()
+        if self._async[0] != revision:
+            self._async = (revision, graph.is_async(self))
+            if not self._async[1]:
                 self.disable_async_mode()  # or each value is asked whether it is a future
-        return self._async
+        return self._async[1]
+
+    def enable_async_mode(self) -> None:
+        """Give awaitables from now on, as dependency-injector's method does."""
+        super().enable_async_mode()
+        self._request_async(wanted=True)
+
+    def disable_async_mode(self) -> None:
+        """Tell from the declaration again."""
+        super().disable_async_mode()
+        self._request_async(wanted=False)
+
+    def reset_async_mode(self) -> None:
+        """Tell from the declaration again."""
+        super().reset_async_mode()
+        self._request_async(wanted=False)
+
+    def _request_async(self, *, wanted: bool) -> None:
+        if self.is_async_by_request is not wanted:
+            self.is_async_by_request = wanted
+            ledger.changed((self,))
+
+    def answer_by(self, function: abc.Callable[..., Any]) -> None:
+        """Let `function` answer the calls, where the class has the slot."""
+        if self._put_answer is not None:
+            self._put_answer(self, function)
+
+    def drop(self) -> None:
+        """Forget the plan; it is made again on the second call from now."""
+        self.answer_by(self._first_call)
+
+    def _first_call(self, *args: Any, **kwargs: Any) -> Any:
+        result = self.uncompiled(*args, **kwargs)
+        self.answer_by(self._second_call)
+        return result
+
+    def _second_call(self, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            return self.uncompiled(*args, **kwargs)
+        return plans.answer_of(self)()
 
     def _resolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self._provide(args, kwargs)
@@ -62,13 +160,22 @@ class Layered(di.Provider[T]):
 class Object(Layered[T], di.Object[T]):
     """Gives the object it was made with."""
 
+    __slots__ = ("__call__",)
+    shape = Shape.CONSTANT
+
 
 class Callable(Layered[T], di.Callable[T]):
     """Calls its target each time."""
 
+    __slots__ = ("__call__",)
+    shape = Shape.CALL
+
 
 class Factory(Layered[T], di.Factory[T]):
     """Makes a new object each time."""
+
+    __slots__ = ("__call__",)
+    shape = Shape.CALL
 
     def _resolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self.is_async():
@@ -78,6 +185,9 @@ class Factory(Layered[T], di.Factory[T]):
 
 class Singleton(Layered[T], di.Singleton[T]):
     """Makes one object, once, under any number of threads and tasks; None is an object too."""
+
+    __slots__ = ("__call__",)
+    shape = Shape.SINGLETON
 
     def __init__(
         self, provides: abc.Callable[..., T] | str | None = None, /, *args: Any, **kwargs: Any
@@ -91,6 +201,7 @@ class Singleton(Layered[T], di.Singleton[T]):
         """Forget the object, so that the next call makes a new one."""
         cells, key = self._cell()
         cells.pop(key, None)
+        ledger.changed((self,))
         return super().reset()
 
     def built(self) -> tuple[Any, ...]:
@@ -136,29 +247,54 @@ class Singleton(Layered[T], di.Singleton[T]):
         return cells.setdefault(key, made) if self._cell()[1] == key else made
 
 
-class Managed(Singleton[T]):
+class Managed(Bounded, Singleton[T]):
     """One object with a life: the container starts it, and ends it.
 
     The object has `async connect()` and `disconnect()`, or `start()` and `stop()`, async or not.
-    The keywords `start_timeout` and `stop_timeout`, in seconds, bound those steps; each goes to
-    the target instead where its signature has a parameter of that name.
+    The keywords `start_timeout` and `stop_timeout` (seconds) bound those steps, and `phase` orders
+    them; each goes to the target instead where its signature has a parameter of that name.
     """
 
-    start_timeout: float = 60.0
-    stop_timeout: float = 15.0
+    __slots__ = ()
+    shape = Shape.SINGLETON
 
     def __init__(
         self, provides: abc.Callable[..., T] | str | None = None, /, *args: Any, **kwargs: Any
     ) -> None:
-        super().__init__(provides, *args, **kwargs)
-        for name in _own_keywords(self.provides, kwargs):
-            setattr(self, name, float(kwargs.pop(name)))
-        self.set_kwargs(**kwargs)
+        super().__init__(provides, *args)
+        self.set_kwargs(**self.take_bounds(self.provides, kwargs))
 
     def __deepcopy__(self, memo: dict[Any, Any] | None = None) -> Self:
         copied = super().__deepcopy__(memo)
-        copied.start_timeout, copied.stop_timeout = self.start_timeout, self.stop_timeout
+        self.hand_bounds(copied)
         return copied
+
+
+class ContextValue(Layered[T], di.Object[T]):
+    """Gives what the scope was opened with: `container.scope(request=request)`.
+
+    The innermost scope that was given the name answers.
+
+    Args (of the constructor):
+        name: The keyword.
+        instance_of: What its dependants may expect; stand-ins are held to it.
+
+    Raises (on a call):
+        NoActiveScopeError: There is no open scope of this provider's container.
+        ContainerError: No open scope was given the name.
+    """
+
+    __slots__ = ("__call__",)
+    lives_in_scope = True
+
+    def __init__(self, name: str = "", instance_of: type[T] | None = None) -> None:
+        super().__init__(cast("T", name))
+        self.port = instance_of
+
+    def _resolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args or kwargs:
+            raise TypeError("a value of the scope's context is asked for without arguments")
+        return scopes.context_value(self, cast("str", self.provides))
 
 
 class Scoped(Layered[T], di.Factory[T]):
@@ -167,10 +303,16 @@ class Scoped(Layered[T], di.Factory[T]):
     The target is a class, a function, a coroutine function, a (async) generator function whose
     code after `yield` ends the object, or a factory of (async) context managers.
 
+    A call takes no arguments: who asks first must not decide for the others.
+
     Raises (on a call):
         NoActiveScopeError: There is no open scope of this provider's container.
     """
 
+    __slots__ = ("__call__",)
+    shape = Shape.SCOPED
+    is_scoped = True
+    lives_in_scope = True
     enters_contexts = True
 
     if TYPE_CHECKING:  # what a call gives, by the kind of target
@@ -216,12 +358,20 @@ class Scoped(Layered[T], di.Factory[T]):
         def __init__(self, provides: Any = None, /, *args: Any, **kwargs: Any) -> None: ...
 
     def _resolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args or kwargs:
+            raise TypeError("a scoped provider is called without arguments")
         scope = scopes.scope_of(self)
-        key = (self, layers.touching(self))
+        touching = layers.touching(self)
+        key = (self, touching) if touching else self
         kind = target_of(self.provides)
         if self.is_async():
-            return scope.enter_async(key, kind, lambda: make_async(self, args, kwargs, kind))
-        return scope.enter(key, kind, lambda: self._provide(args, kwargs))
+            return self._amade(scope, key, kind)
+        with scope.as_current(self):
+            return scope.made(key, kind, lambda: self._provide((), {}))
+
+    async def _amade(self, scope: scopes.Scope, key: Any, kind: Target) -> Any:
+        with scope.as_current(self):
+            return await scope.amade(key, kind, lambda: make_async(self, (), {}, kind))
 
 
 async def make_async(
@@ -245,19 +395,6 @@ async def make_async(
     return made
 
 
-async def value_of(injection: Any) -> Any:
-    """The value an argument stands for: providers are called, and awaited where they must be."""
-    if not isinstance(injection, di.Provider) or di.is_delegated(injection):
-        return injection
-    value = injection()
-    return await value if must_await(injection) or inspect.isawaitable(value) else value
-
-
-def must_await(provider: di.Provider[Any]) -> bool:
-    """Whether a call of the provider gives an awaitable."""
-    return provider.is_async() if isinstance(provider, Layered) else graph.is_async(provider)
-
-
 async def _awaited(result: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
 
@@ -267,14 +404,3 @@ def _blueprint(provider: Singleton[T]) -> di.Factory[T]:
     factory = di.Factory(provider.provides, *provider.args, **provider.kwargs)
     factory.set_attributes(**provider.attributes)
     return factory
-
-
-def _own_keywords(provides: Any, kwargs: dict[str, Any]) -> list[str]:
-    own: list[str] = [name for name in ("start_timeout", "stop_timeout") if name in kwargs]
-    if not own:
-        return []
-    try:
-        taken = inspect.signature(provides).parameters
-    except ValueError:  # a builtin that does not tell
-        return own
-    return [name for name in own if name not in taken]

@@ -2,28 +2,53 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
-from threading import RLock
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dependency_injector import providers as di
-from dependency_injector.wiring import ProvidersMap
 
-from containers.core import graph, layers
-from containers.core.shielding import finish
+from containers.core import finding, graph
+from containers.core.endings import (
+    End,
+    collect,
+    end_async_generator,
+    enter,
+    enter_async,
+    raise_failures,
+    yielded_twice,
+)
+from containers.core.layouts import MISSING, Layout, layout_of
+from containers.core.shielding import DONE, begin, finish, resume
 from containers.core.targets import Target
-from containers.errors import ContainerError, NoActiveScopeError, UnknownProviderError
+from containers.errors import ContainerError, NoActiveScopeError
+
+if TYPE_CHECKING:
+
+    class RLock:
+        """What is used of it; its stub forbids subclasses, it does not."""
+
+        def acquire(self) -> bool:
+            """Wait for it."""
+            ...
+
+        def release(self) -> None:
+            """Let go of it."""
+
+else:
+    from _thread import RLock
 
 _current: ContextVar["Scope | None"] = ContextVar("current_scope", default=None)
+#: What compiled code asks for the innermost scope; it may have been closed.
+current = _current.get
 
-Finalizer = Callable[[BaseException | None], Any]
+#: The same for setting it.
+_set_current = _current.set
+_NOTHING: list[Any] = []
 
-_NOTHING = object()
 
-
-class Scope:
+class Scope(RLock):
     """A unit of work: a request, a job, a conversation.
 
     Opened with `with` or `async with`; follows the task it was opened in and the tasks started
@@ -31,22 +56,49 @@ class Scope:
     exception of the body is thrown into generators and context managers first, and goes on
     afterwards whatever they do with it.
 
+    It is a lock, its own, held while an object is made without awaiting: a second object for
+    each unit of work would be felt.
+
     Attributes:
-        context: What `container.scope(**context)` was given, read-only.
-        is_open: Whether objects can be asked for.
+        container: Whose providers it serves.
+        parent: The scope around it, of any container.
+        layout: The container's layout while the scope is open, None before and after.
+        cells: Its objects, in the places of the layout.
+        endings: What ends them, in order of creation.
+        pending: What is being made by a task, with the event that tells the others; None where
+            the scope was opened with a plain `with`.
     """
 
-    def __init__(self, container: Any, context: Mapping[str, Any]) -> None:
-        self.container = container
-        self.context = MappingProxyType(dict(context))
-        self.parent: Scope | None = None
-        self._cells: dict[Any, Any] = {}
-        self._lock = RLock()
-        self._locks: dict[Any, asyncio.Lock] = {}
-        self._finalizers: list[tuple[bool, Finalizer]] = []
-        self._was_opened = False
-        self._is_async = False
-        self.is_open = False
+    __slots__ = (
+        "_context",
+        "_others",
+        "cells",
+        "container",
+        "endings",
+        "layout",
+        "parent",
+        "pending",
+    )
+
+    container: Any
+    parent: "Scope | None"
+    layout: Layout | None
+    cells: list[Any]
+    endings: list[tuple[End, Any, bool]] | None
+    pending: dict[Any, asyncio.Event | None]
+    _context: dict[str, Any]
+    #: What has no place in the layout: objects made under an override, or for a stand-in.
+    _others: dict[Any, Any] | None
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What `container.scope(**context)` was given, read-only."""
+        return MappingProxyType(self._context)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether objects can be asked for."""
+        return self.layout is not None
 
     def get(self, provider: Any) -> Any:
         """The object of a provider or a dotted name, in this scope.
@@ -54,61 +106,75 @@ class Scope:
         Raises:
             NoActiveScopeError: The scope is not open.
         """
-        with self._as_current(provider):
-            return find(self.container, provider)()
+        with self.as_current(provider):
+            return finding.find(self.container, provider)()
 
     async def aget(self, provider: Any) -> Any:
         """The same for every provider, whether its object must be awaited or not."""
-        with self._as_current(provider):
-            found = find(self.container, provider)
-            made = found()
-            return await made if _is_async(found) else made
+        with self.as_current(provider):
+            found = finding.find(self.container, provider)
+            return await self.container._lifecycle().value_of(found)  # noqa: SLF001 - as the container's aget
 
     def scope(self, **context: Any) -> "Scope":
         """A scope inside this one, with objects of its own."""
-        return Scope(self.container, context)
+        return new_scope(self.container, **context)
 
-    def enter(self, key: Any, kind: Target, make: Callable[[], Any]) -> Any:
+    def made(self, key: Any, kind: Target, make: Callable[[], Any]) -> Any:
         """The scope's object for `key`, made and entered on first use; once under threads too."""
-        with self._lock:
-            if key not in self._cells:
-                value, finalizer = _enter(kind, make())
-                self._keep(key, value, finalizer, is_async=False)
-            return self._cells[key]
+        self.acquire()
+        try:
+            found = self._found(key)
+            if found is MISSING:
+                made = make()
+                found, end = enter(kind, made)
+                self._keep(key, found)
+                if end is not None:
+                    self.ends_by(end, made)
+            return found
+        finally:
+            self.release()
 
-    async def enter_async(self, key: Any, kind: Target, make: Callable[[], Awaitable[Any]]) -> Any:
+    async def amade(self, key: Any, kind: Target, make: Callable[[], Awaitable[Any]]) -> Any:
         """The same where making it must be awaited; concurrent callers get one object."""
-        if not self._is_async:
+        if self.pending is None:
+            name = _name(self.container, key)
             raise ContainerError(
-                f"an async provider was asked in a scope opened with a plain `with`: {key[0]}",
+                f"async '{name}' was asked in a scope opened with a plain `with`",
                 where="containers",
                 hint="Open it with `async with container.scope()`.",
             )
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            if key not in self._cells:
-                value, finalizer = await _enter_async(kind, await make())
-                if not self.is_open:
-                    await finish(self._end_late(key[0], kind, finalizer))
-                self._keep(key, value, finalizer, is_async=kind.is_async)
-            return self._cells[key]
+        while (found := self._found(key)) is MISSING:
+            if key in self.pending:
+                await self._turn_of(key)
+            else:
+                await self._make(key, kind, make)
+        return found
 
     def __enter__(self) -> Self:
-        self._open()
+        if self.cells is not None:
+            raise _used()
+        parent = current()
+        if parent is not None and parent.layout is None:
+            parent = parent.parent and _innermost_open(parent.parent)
+        self.parent = parent
+        layout = self.layout = self.container._layout or layout_of(self.container)  # noqa: SLF001 - kept there for us
+        self.cells = layout.blank.copy()
+        _set_current(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
-        failures: list[BaseException] = []
-        for _is_async_one, finalize in self._closing():
-            with _collected(failures, error):
-                finalize(error)
-        _raise_group(failures, error)
+        if self.endings is not None:
+            self._end(error)
+        self.layout = None
+        self.cells = _NOTHING
+        if self.parent is not None:
+            self._back()
 
     async def __aenter__(self) -> Self:
-        self._open()
-        self._is_async = True
-        return self
+        self.pending = {}
+        return self.__enter__()
 
     async def __aexit__(
         self,
@@ -116,64 +182,141 @@ class Scope:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await finish(self._end(error))
+        if self.endings is not None:
+            work = self._aend(error)
+            waiting = begin(work)
+            if waiting is not DONE:
+                await resume(work, waiting)
+        self._close()
 
-    async def _end(self, error: BaseException | None) -> None:
+    def _end(self, error: BaseException | None) -> None:
+        """Last made first; an object made meanwhile is ended too."""
         failures: list[BaseException] = []
-        for is_async, finalize in self._closing():
-            with _collected(failures, error):
-                ended = finalize(error)
+        while self.endings:
+            end, made, _is_async = self.endings.pop()
+            try:
+                end(made, error)
+            except BaseException as failure:  # noqa: BLE001 - every ending must have its turn
+                collect(failures, failure, error)
+        if failures:
+            self._close()
+            raise_failures(failures, error)
+
+    async def _aend(self, error: BaseException | None) -> None:
+        failures: list[BaseException] = []
+        while self.endings:
+            end, made, is_async = self.endings.pop()
+            try:
+                if end is end_async_generator and error is None:
+                    # what most scopes hold, and a coroutine less
+                    await made.__anext__()
+                    failures.append(await yielded_twice(made))
+                    continue
+                ended = end(made, error)
                 if is_async:
                     await ended
-        _raise_group(failures, error)
+            except StopAsyncIteration as over:
+                if end is not end_async_generator:
+                    collect(failures, over, error)
+            except BaseException as failure:  # noqa: BLE001 - every ending must have its turn
+                collect(failures, failure, error)
+        if failures:
+            self._close()
+            raise_failures(failures, error)
 
-    async def _end_late(
-        self, provider: di.Provider[Any], kind: Target, finalizer: Finalizer | None
-    ) -> None:
+    def _close(self) -> None:
+        self.layout = None
+        self.cells = _NOTHING
+        if self.parent is not None:
+            self._back()
+
+    def ends_by(self, end: End, made: Any, *, is_async: bool = False) -> None:
+        """Note how something made in this scope ends, before all that was made earlier."""
+        if self.endings is None:
+            self.endings = []
+        self.endings.append((end, made, is_async))
+
+    def _back(self) -> None:
+        """Make the scope around this one the current one again.
+
+        The outermost stays where it is when it has ended, and is passed over.
+        """
+        parent = self.parent = _innermost_open(self.parent)
+        if current() is self:
+            _set_current(parent)
+
+    def _found(self, key: Any) -> Any:
+        place = self.layout.index.get(key) if self.layout is not None else None
+        if place is not None:
+            return self.cells[place]
+        return MISSING if self._others is None else self._others.get(key, MISSING)
+
+    def _keep(self, key: Any, value: Any) -> None:
+        place = self.layout.index.get(key) if self.layout is not None else None
+        if place is not None:
+            self.cells[place] = value
+        elif self._others is None:
+            self._others = {key: value}
+        else:
+            self._others[key] = value
+
+    async def _make(self, key: Any, kind: Target, make: Callable[[], Awaitable[Any]]) -> None:
+        self.pending[key] = None
+        try:
+            made = await make()
+            value, end = await enter_async(kind, made)
+            if self.layout is None:
+                await finish(self.refuse_late(key, end, made, is_async=kind.is_async))
+            self._keep(key, value)
+            if end is not None:
+                self.ends_by(end, made, is_async=kind.is_async)
+        finally:
+            self.tell(key)
+
+    async def _turn_of(self, key: Any) -> None:
+        waiting = self.pending[key]
+        if waiting is None:
+            waiting = self.pending[key] = asyncio.Event()
+        await waiting.wait()
+
+    def tell(self, key: Any) -> None:
+        """Made or failed: who waits looks again."""
+        waiting = self.pending.pop(key)
+        if waiting is not None:
+            waiting.set()
+
+    async def refuse_late(self, key: Any, end: End | None, made: Any, *, is_async: bool) -> None:
         """End what was being made while the scope ended; its caller is told that it came late."""
-        late = NoActiveScopeError(_name(provider))
-        ended = finalizer(late) if finalizer is not None else None
-        if kind.is_async and ended is not None:
+        late = NoActiveScopeError(_name(self.container, key))
+        ended = end(made, late) if end is not None else None
+        if is_async and ended is not None:
             await ended
         raise late
 
-    def _open(self) -> None:
-        if self._was_opened:
-            raise ContainerError(
-                "this scope is open or was used already",
-                where="containers",
-                hint="Ask for a new one: container.scope().",
-            )
-        self._was_opened = self.is_open = True
-        self.parent = current_scope()
-        _current.set(self)
-
-    def _closing(self) -> Iterator[tuple[bool, Finalizer]]:
-        """The finalizers, last made first; an object made meanwhile is ended too."""
-        try:
-            while self._finalizers:
-                yield self._finalizers.pop()
-        finally:
-            self.is_open = False
-            self._cells.clear()
-            self.parent = _innermost_open(self.parent)
-            if _current.get() is self:
-                _current.set(self.parent)
-
-    def _keep(self, key: Any, value: Any, finalizer: Finalizer | None, *, is_async: bool) -> None:
-        self._cells[key] = value
-        if finalizer is not None:
-            self._finalizers.append((is_async, finalizer))
-
     @contextlib.contextmanager
-    def _as_current(self, provider: Any) -> Iterator[None]:
-        if not self.is_open:
-            raise NoActiveScopeError(_name(provider))
+    def as_current(self, provider: Any) -> Iterator[None]:
+        """What is asked for in the block is asked of this scope.
+
+        Raises:
+            NoActiveScopeError: The scope is not open.
+        """
+        if self.layout is None:
+            raise NoActiveScopeError(_name(self.container, provider))
         token = _current.set(self)
         try:
             yield
         finally:
             _current.reset(token)
+
+
+def new_scope(container: Any, /, **context: Any) -> Scope:
+    """A unit of work, to be opened with `with` or `async with`."""
+    scope = Scope()
+    scope.container = container
+    scope._context = context  # noqa: SLF001 - it is made here
+    scope.layout = scope.endings = scope._others = None  # noqa: SLF001 - it is made here
+    scope.cells = scope.pending = None  # type: ignore[assignment]  # until it is opened
+    return scope
 
 
 def scope_of(provider: di.Provider[Any]) -> Scope:
@@ -183,11 +326,35 @@ def scope_of(provider: di.Provider[Any]) -> Scope:
         NoActiveScopeError: There is none.
     """
     scope = _current.get()
+    container = None
     while scope is not None:
-        if scope.is_open and _has(scope.container, provider):
-            return scope
+        if scope.is_open:
+            container = scope.container
+            if finding.has(container, provider):
+                return scope
         scope = scope.parent
-    raise NoActiveScopeError(_name(provider))
+    raise NoActiveScopeError(_name(container, provider))
+
+
+def context_value(provider: di.Provider[Any], name: str) -> Any:
+    """What the innermost scope was given under the name.
+
+    Raises:
+        NoActiveScopeError: There is no open scope of the provider's container.
+        ContainerError: None of the open scopes was given it.
+    """
+    scope: Scope | None = scope_of(provider)
+    known: set[str] = set()
+    while scope is not None:
+        if name in scope.context:
+            return scope.context[name]
+        known |= scope.context.keys()
+        scope = _innermost_open(scope.parent)
+    raise ContainerError(
+        f"no open scope was given '{name}'; they have {', '.join(sorted(known)) or 'nothing'}",
+        where="containers",
+        hint=f"Open it with `container.scope({name}=...)`.",
+    )
 
 
 def current_scope() -> Scope | None:
@@ -201,132 +368,21 @@ def _innermost_open(scope: Scope | None) -> Scope | None:
     return scope
 
 
-def _has(container: Any, provider: di.Provider[Any]) -> bool:
-    """Whether the provider is the container's, or stands in for one of its."""
-    return graph.has(container, provider) or any(
-        layer.brings(provider) and any(graph.has(container, one) for one in layer.replacements)
-        for layer in layers.active()
-    )
-
-
-def find(container: Any, provider: Any) -> di.Provider[Any]:
-    """The provider a dotted name stands for, or a provider of the container or of its class.
-
-    Raises:
-        UnknownProviderError: The container has no such provider.
-    """
-    if isinstance(provider, di.Provider):
-        return _own(container, provider)
-    by_path = dict(graph.walk(container))
-    if provider not in by_path:
-        raise UnknownProviderError(provider, by_path)
-    return by_path[provider]
-
-
-def _own(container: Any, provider: di.Provider[Any]) -> di.Provider[Any]:
-    """The container's provider where one of its class is meant; what only uses some passes."""
-    if _has(container, provider):
-        return provider
-    own = ProvidersMap(container).resolve_provider(provider)
-    if own is not None:
-        return own
-    reached: Iterator[di.Provider[Any]] = provider.traverse()
-    if any(graph.has(container, other) for other in reached):
-        return provider
-    raise UnknownProviderError(_name(provider), dict(graph.walk(container)))
-
-
-def _enter(kind: Target, made: Any) -> tuple[Any, Finalizer | None]:
-    if kind is Target.GENERATOR:
-        return _first(made, next(made, _NOTHING)), lambda error: _end_generator(made, error)
-    if kind is Target.CONTEXT:
-        return made.__enter__(), lambda error: made.__exit__(*_details(error))
-    return made, None
-
-
-async def _enter_async(kind: Target, made: Any) -> tuple[Any, Finalizer | None]:
-    if kind is Target.ASYNC_GENERATOR:
-        first = _first(made, await anext(made, _NOTHING))
-        return first, lambda error: _end_async_generator(made, error)
-    if kind is Target.ASYNC_CONTEXT:
-        return await made.__aenter__(), lambda error: made.__aexit__(*_details(error))
-    return _enter(kind, made)
-
-
-def _first(generator: Any, value: Any) -> Any:
-    if value is _NOTHING:
-        raise ContainerError(
-            f"the generator of scoped '{generator.__qualname__}' yielded nothing",
-            where="containers",
-            hint="Yield the object once; what follows ends it.",
-        )
-    return value
-
-
-def _end_generator(generator: Any, error: BaseException | None) -> None:
-    try:
-        next(generator) if error is None else generator.throw(error)
-    except StopIteration:
-        return
-    generator.close()
-    raise _second_yield(generator)
-
-
-async def _end_async_generator(
-    generator: AsyncGenerator[Any, None], error: BaseException | None
-) -> None:
-    try:
-        await (anext(generator) if error is None else generator.athrow(error))
-    except StopAsyncIteration:
-        return
-    await generator.aclose()
-    raise _second_yield(generator)
-
-
-def _second_yield(generator: Any) -> ContainerError:
+def _used() -> ContainerError:
     return ContainerError(
-        f"the generator of scoped '{generator.__qualname__}' yielded twice",
+        "this scope is open or was used already",
         where="containers",
-        hint="Yield the object once; what follows ends it.",
+        hint="Ask for a new one: container.scope().",
     )
 
 
-def _details(error: BaseException | None) -> tuple[Any, Any, Any]:
-    return (None, None, None) if error is None else (type(error), error, error.__traceback__)
-
-
-@contextlib.contextmanager
-def _collected(failures: list[BaseException], body: BaseException | None) -> Iterator[None]:
-    """Keep what a finalizer raises, so that the others still run; the body's own error passes."""
-    try:
-        yield
-    except BaseException as error:  # noqa: BLE001 - every finalizer must have its turn
-        if error is not body and not _is_body_in_disguise(error, body):
-            failures.append(error)
-
-
-def _is_body_in_disguise(error: BaseException, body: BaseException | None) -> bool:
-    """Python hands a StopIteration thrown into a generator back inside a RuntimeError."""
-    stops = isinstance(body, (StopIteration, StopAsyncIteration))
-    return stops and isinstance(error, RuntimeError) and error.__cause__ is body
-
-
-def _raise_group(failures: list[BaseException], body: BaseException | None) -> None:
-    """Raise what failed; a cancellation or an exit of the body stays what it is, caused by it."""
-    if not failures:
-        return
-    group = BaseExceptionGroup(f"{len(failures)} of the scope's objects failed to end", failures)
-    if body is None or isinstance(body, Exception):
-        raise group from body
-    raise body from group
-
-
-def _is_async(provider: di.Provider[Any]) -> bool:
-    return graph.is_async(provider)
-
-
-def _name(provider: di.Provider[Any] | str) -> str:
+def _name(container: Any, provider: Any) -> str:
+    """Its dotted path where the container is known, else the name of its target."""
+    provider = provider[0] if isinstance(provider, tuple) else provider
     if isinstance(provider, str):
         return provider
+    known = graph.paths(container) if container is not None else {}
+    if provider in known:
+        return known[provider]
     target = getattr(provider, "provides", provider)
     return str(getattr(target, "__qualname__", target))

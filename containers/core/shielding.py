@@ -3,53 +3,79 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import ContextVar
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 #: The finishing whose work runs here; timers and tasks that the work starts inherit it.
-_within: ContextVar["_Finishing[Any] | None"] = ContextVar("within_finishing", default=None)
+_within: ContextVar[Any] = ContextVar("within_finishing", default=None)
+
+#: The work is over.
+DONE: Any = object()
 
 
-async def finish(work: Coroutine[Any, Any, T]) -> T:
+async def finish(work: Coroutine[Any, Any, None]) -> None:
     """Run `work` to its end; a cancellation that arrives meanwhile is delivered afterwards.
 
     The work stays in the calling task, so that what it closes was opened by the same task. Its
     own timeouts interrupt it as ever. A second cancellation from outside goes through: a
     finalizer that hangs can still be stopped.
     """
-    return await _Finishing(work)
+    waiting = begin(work)
+    if waiting is not DONE:
+        await resume(work, waiting)
 
 
-class _Finishing(Awaitable[T]):
+def begin(work: Coroutine[Any, Any, None]) -> Any:
+    """Run `work` to its first wait, and give that; `DONE` where there is none, as is usual.
+
+    The mark of an earlier work may stay: it is over, and means nothing.
+    """
+    around = _within.get()
+    _within.set(work)
+    try:
+        return work.send(None)
+    except StopIteration:
+        return DONE
+    finally:
+        if around is not None and around.cr_frame is not None:
+            _within.set(around)
+
+
+async def resume(work: Coroutine[Any, Any, None], waiting: Any) -> None:
+    """Finish what `begin` began."""
+    await _Finishing(work, waiting)
+
+
+class _Finishing(Awaitable[None]):
     """Drives the work step by step; each of its waits is one that can tell who cancels."""
 
-    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+    def __init__(
+        self, work: Coroutine[Any, Any, None], waiting: "asyncio.Future[Any] | None"
+    ) -> None:
         self._work = work
+        self._waiting = waiting
         self._cancelled: asyncio.CancelledError | None = None
 
-    def __await__(self) -> Generator[Any, Any, T]:
-        pending: BaseException | None = None
+    def __await__(self) -> Generator[Any, Any, None]:
         while True:
             try:
-                waiting = self._step(pending)
-            except StopIteration as end:
+                yield from _Wait(self._waiting, self._defer)
+            except BaseException as error:  # noqa: BLE001 - the work decides what becomes of it
+                pending: BaseException | None = error
+            else:
+                pending = None
+            try:
+                self._waiting = self._step(pending)
+            except StopIteration:
                 if self._cancelled is not None:
                     raise self._cancelled from None
-                result: T = end.value
-                return result
+                return
             except BaseException as error:
                 if self._cancelled is not None:
                     raise self._cancelled from error
                 raise
-            pending = None
-            try:
-                yield from _Wait(waiting, self._defer)
-            except BaseException as error:  # noqa: BLE001 - the work decides what becomes of it
-                pending = error
 
     def _step(self, pending: BaseException | None) -> "asyncio.Future[Any] | None":
-        token = _within.set(self)
+        token = _within.set(self._work)
         try:
             waiting: asyncio.Future[Any] | None
             waiting = self._work.throw(pending) if pending else self._work.send(None)
@@ -59,7 +85,7 @@ class _Finishing(Awaitable[T]):
 
     def _defer(self, message: Any) -> bool:
         """Keep the first cancellation from outside for the end; say whether this is it."""
-        if _within.get() is self or self._cancelled is not None:
+        if _within.get() is self._work or self._cancelled is not None:
             return False
         self._cancelled = asyncio.CancelledError(*(() if message is None else (message,)))
         return True

@@ -1,6 +1,9 @@
 """What a provider's target is, decided from its definition and never from a result."""
 
+import builtins
+import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from enum import Enum
@@ -55,3 +58,19 @@ def _of_wrapped(wrapped: Any, target: Callable[..., Any]) -> Target:
         return Target.CONTEXT
     call = getattr(type(target), "__call__", None)  # noqa: B004 - asks how it is called
     return Target.COROUTINE if inspect.iscoroutinefunction(call) else Target.VALUE
+
+
+def imported(target: Any) -> Any:
+    """What a target's dotted name stands for; relative to where the provider is declared.
+
+    A name without dots is a builtin, or of the declaring module, as in dependency-injector.
+    """
+    if not isinstance(target, str):
+        return target
+    frame = sys._getframe(1)  # noqa: SLF001 - the names are relative to it
+    while frame.f_back and frame.f_globals["__name__"].startswith("containers.core."):
+        frame = frame.f_back
+    module_name, _, member = target.rpartition(".")
+    if not module_name:
+        return getattr(builtins, member, None) or frame.f_globals[member]
+    return getattr(importlib.import_module(module_name, frame.f_globals["__package__"]), member)

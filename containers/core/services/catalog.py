@@ -6,7 +6,7 @@ from typing import Any
 
 from containers.core.services import generics
 from containers.core.services.plans import Candidate, Dependency, Many, One, Subject, named
-from containers.core.services.registrations import ANY_KEY, Registration
+from containers.core.services.registrations import ANY_KEY, ServiceDescriptor
 from containers.core.services.signatures import NOTHING, Wish, wish_of
 from containers.errors import ServiceCreationError, ServiceNotRegisteredError
 from infrastructure.errors import did_you_mean
@@ -16,9 +16,9 @@ from infrastructure.errors import did_you_mean
 class Catalog:
     """All registrations as they are at one moment, under the overrides of the caller."""
 
-    registrations: Sequence[Registration]
+    registrations: Sequence[ServiceDescriptor]
     layers: tuple[Any, ...] = ()
-    _by_service: dict[Any, list[Registration]] = field(default_factory=dict, init=False)
+    _by_service: dict[Any, list[ServiceDescriptor]] = field(default_factory=dict, init=False)
     _asked: dict[Any, Dependency] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -108,10 +108,10 @@ class Catalog:
         hint = self._advice(wish)
         return ServiceNotRegisteredError(wish.service, wish.key, path=path, what=what, hint=hint)
 
-    def _closed(self, service: Any, key: Hashable) -> list[Registration]:
+    def _closed(self, service: Any, key: Hashable) -> list[ServiceDescriptor]:
         return [one for one in self._by_service.get((service, key), ()) if not one.is_open]
 
-    def _open(self, service: Any, key: Hashable) -> list[Registration]:
+    def _open(self, service: Any, key: Hashable) -> list[ServiceDescriptor]:
         """The open generics that serve a closed form."""
         bare = generics.class_of(service)
         if bare is service:

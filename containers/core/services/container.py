@@ -1,36 +1,29 @@
-"""The type-keyed container: what it registers."""
+"""The type-keyed container."""
 
-from collections.abc import Callable, Hashable
-from dataclasses import replace
-from itertools import count
-from threading import RLock
-from types import ModuleType
-from typing import Any
+from collections.abc import Hashable, Iterable
+from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 from containers.core.fitting import misfit
-from containers.core.services import discovery, generics
+from containers.core.services import generics
 from containers.core.services.catalog import Catalog
+from containers.core.services.checking import problems_of
+from containers.core.services.compiling import Compiler
 from containers.core.services.keeping import Store
-from containers.core.services.overriding import Override, isolated_for
+from containers.core.services.making import Getter
+from containers.core.services.overriding import Override, isolated_for, parts_for
 from containers.core.services.planning import Planner
+from containers.core.services.plans import Candidate, Cell
 from containers.core.services.ports import ScopeFactory, ServiceProvider, ServiceQuery
 from containers.core.services.providers import ResolvingProvider
-from containers.core.services.registrations import (
-    Registration,
-    ServiceLifetime,
-    checked_instance,
-    checked_target,
-)
-from containers.errors import OverrideTypeError, ServiceNotRegisteredError
+from containers.core.services.registering import Registering
+from containers.core.services.registrations import ANY_KEY, ServiceLifetime
+from containers.errors import OverrideTypeError, ValidationError
 
-_SINGLETON, _SCOPED, _TRANSIENT = (
-    ServiceLifetime.SINGLETON,
-    ServiceLifetime.SCOPED,
-    ServiceLifetime.TRANSIENT,
-)
+_TRANSIENT = ServiceLifetime.TRANSIENT
 
 
-class DIContainer(ResolvingProvider):
+class DIContainer(Registering, ResolvingProvider):
     """Registers services by type and makes their objects, each with what it asks for.
 
     Objects it makes end with it, or with the scope they were made for, last made first: those
@@ -43,115 +36,48 @@ class DIContainer(ResolvingProvider):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.root = self
         self.store = Store("container")
-        self.store.know(self)
-        self._lock = RLock()
-        self._order = count()
-        self._registrations: tuple[Registration, ...] = ()
+        self.inside: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        #: Whether it is a part of a declarative container, whose overrides reach it.
+        self.is_part = False
+        self.getters: dict[Any, Getter] = {}
         self._layers: tuple[Override, ...] = ()
-        self._planners: dict[tuple[Override, ...], Planner] = {}
-        self._scanned: set[discovery.Marker] = set()
+        self._compilers: dict[tuple[Any, ...], Compiler] = {}
+        self._cells: dict[tuple[Candidate, frozenset[Any]], Cell] = {}
         for builtin in (DIContainer, ScopeFactory, ServiceQuery):
             self._add(service=builtin, target=_the_root, lifetime=_TRANSIENT, is_builtin=True)
         asker = {"service": ServiceProvider, "target": _the_asker}
         self._add(**asker, lifetime=_TRANSIENT, is_builtin=True)
 
-    def register_singleton(
-        self,
-        interface: Any,
-        implementation: Callable[..., Any] | None = None,
-        *,
-        key: Hashable = None,
-    ) -> None:
-        """One object for the container, made by a class; without one, by the interface itself.
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """A declarative container that is copied with it keeps it; a factory gives each its own."""
+        return self
+
+    def check(self) -> None:
+        """Look at every registration without making anything.
 
         Raises:
-            ServiceRegistrationError: The class is abstract or does not fit the interface.
+            ValidationError: With every fault: what is not registered, circles, captives.
         """
-        self.register_factory(interface, implementation or interface, _SINGLETON, key=key)
+        problems = tuple(dict.fromkeys(problems_of(self.compiler().planner)))
+        if problems:
+            raise ValidationError(problems)
 
-    def register_scoped(
-        self,
-        interface: Any,
-        implementation: Callable[..., Any] | None = None,
-        *,
-        key: Hashable = None,
-    ) -> None:
-        """One object for each scope."""
-        self.register_factory(interface, implementation or interface, _SCOPED, key=key)
-
-    def register_transient(
-        self,
-        interface: Any,
-        implementation: Callable[..., Any] | None = None,
-        *,
-        key: Hashable = None,
-    ) -> None:
-        """A new object each time."""
-        self.register_factory(interface, implementation or interface, _TRANSIENT, key=key)
-
-    def register_instance(self, interface: Any, instance: object, *, key: Hashable = None) -> None:
-        """An object that is ready, and ended by whoever made it.
+    def build(self) -> Self:
+        """Check everything, and take no more registrations from now on; twice is once.
 
         Raises:
-            ServiceRegistrationError: It does not fit the interface.
+            ValidationError: With every fault; the container is not frozen then.
         """
-        self.store.know(checked_instance(interface, instance))
-        self._add(service=interface, target=instance, key=key, is_ready=True)
-
-    def register_factory(
-        self,
-        interface: Any,
-        factory: Callable[..., Any],
-        lifetime: ServiceLifetime | str = _SINGLETON,
-        *,
-        key: Hashable = None,
-    ) -> None:
-        """Objects made by a function: plain, `async def`, a generator or a context manager.
-
-        Its parameters are services, by their annotations. Of those without annotation, the first
-        is the provider that asks and the second is the key.
-        """
-        target = checked_target(interface, factory)
-        self._add(service=interface, target=target, key=key, lifetime=ServiceLifetime(lifetime))
-
-    def decorate(
-        self, interface: Any, wrapper: Callable[..., Any], *, key: Hashable = None
-    ) -> None:
-        """Wrap what is registered for a service so far; wrapper and wrapped live equally long.
-
-        The wrapper takes what it wraps by the parameter annotated with the service, or by its
-        first one; the others are services.
-
-        Raises:
-            ServiceNotRegisteredError: There is nothing to wrap.
-        """
-        target = checked_target(interface, wrapper)
-        with self._lock:
-            wrapped = [one for one in self._registrations if _serves(one, interface, key)]
-            if not wrapped:
-                name = generics.name_of(interface)
-                hint = f"Register {name} before decorating it."
-                raise ServiceNotRegisteredError(interface, key, hint=hint)
-            self._registrations = tuple(
-                replace(one, target=target, inner=one, is_ready=False) if one in wrapped else one
-                for one in self._registrations
-            )
-            self._planners = {}
-
-    def scan(self, package: str | ModuleType) -> tuple[Any, ...]:
-        """Import a package's modules and register what carries `@service`; each thing once.
-
-        Returns:
-            The services that were registered now.
-        """
-        found = dict.fromkeys(discovery.marked_in(package))
-        new = [marker for marker in found if marker not in self._scanned]
-        for marker in new:
-            self._scanned.add(marker)
-            self.register_factory(marker.service, marker.target, marker.lifetime, key=marker.key)
-        return tuple(marker.service for marker in new)
+        self.check()
+        self._is_frozen = True
+        compiler = self.compiler()
+        for one in self.descriptors:
+            if not one.is_open and one.key is not ANY_KEY:
+                compiler.getter(one.service, one.key)
+        return self
 
     def override(
         self,
@@ -178,39 +104,56 @@ class DIContainer(ResolvingProvider):
             raise OverrideTypeError(
                 f"the stand-in for {generics.name_of(interface)} {found}", where="services"
             )
-        self._found(self._planner(), interface, key)
+        self.compiler().planner.catalog.asked(interface, key)
         return Override(self, interface, stand_in, key, isolated=isolated)
 
     def add_layer(self, layer: Override) -> None:
         """Let an override hold for everybody."""
         with self._lock:
             self._layers = (*self._layers, layer)
+            self.getters = {}
 
     def remove_layer(self, layer: Override) -> None:
         """Take an override off, and forget what was planned under it."""
         with self._lock:
             self._layers = tuple(one for one in self._layers if one is not layer)
-            planners = self._planners.items()
-            self._planners = {key: one for key, one in planners if layer not in key}
+            self.getters = {}
+            compilers, cells = self._compilers.items(), self._cells.items()
+            self._compilers = {key: one for key, one in compilers if layer not in key}
+            self._cells = {key: one for key, one in cells if layer not in key[1]}
 
-    def _add(self, **registration: Any) -> None:
+    def prune(self) -> None:
+        """Forget what was planned under overrides of declarative containers that have ended."""
         with self._lock:
-            added = Registration(**registration, order=next(self._order))
-            self._registrations = (*self._registrations, added)
-            self._planners = {}
+            compilers, cells = self._compilers.items(), self._cells.items()
+            self._compilers = {key: one for key, one in compilers if not _is_over(key)}
+            self._cells = {key: one for key, one in cells if not _is_over(key[1])}
 
-    def _planner(self) -> Planner:
-        layers = (*self._layers, *isolated_for(self))
-        planner = self._planners.get(layers)
-        if planner is None:
-            with self._lock:
-                planner = Planner(Catalog(self._registrations, layers))
-                self._planners[layers] = planner
-        return planner
+    def cell(self, candidate: Candidate, changing: frozenset[Any]) -> Cell:
+        """The one place of a candidate under the overrides that change it."""
+        with self._lock:
+            return self._cells.setdefault((candidate, changing), Cell(candidate))
+
+    def compiler(self) -> Compiler:
+        """What resolves, under the overrides of the caller; the common one answers at once."""
+        with self._lock:
+            own = (*isolated_for(self), *(parts_for(self) if self.is_part else ()))
+            layers = (*self._layers, *own)
+            compiler = self._compilers.get(layers)
+            if compiler is None:
+                compiler = Compiler(self, Planner(Catalog(self._registrations, layers), self))
+                self._compilers[layers] = compiler
+            if not own:
+                self.getters = compiler.getters
+            return compiler
+
+    def _forget(self) -> None:
+        self._compilers = {}
+        self.getters = {}
 
 
-def _serves(registration: Registration, service: Any, key: Hashable) -> bool:
-    return registration.service == service and registration.key == key
+def _is_over(overrides: Iterable[Any]) -> bool:
+    return any(getattr(one, "is_over", False) for one in overrides)
 
 
 def _the_root(root: Any, _asker: Any) -> Any:

@@ -44,7 +44,7 @@ def service(cls: T, /) -> T:  # noqa: D418 - everything public has a docstring
 def service(  # noqa: D418 - everything public has a docstring
     *,
     lifetime: ServiceLifetime | str = ServiceLifetime.SINGLETON,
-    provides: Any = None,
+    interface: Any = None,
     key: Hashable = None,
 ) -> Callable[[T], T]:
     """With the lifetime, the service or the key."""
@@ -55,7 +55,7 @@ def service(
     /,
     *,
     lifetime: ServiceLifetime | str = ServiceLifetime.SINGLETON,
-    provides: Any = None,
+    interface: Any = None,
     key: Hashable = None,
 ) -> Any:
     """Mark a class or a factory for `DIContainer.scan`; it stays as it is.
@@ -63,12 +63,12 @@ def service(
     Args:
         cls: The class, when the decorator is written without parentheses.
         lifetime: How long an object is used.
-        provides: The service; without it the class itself, or what the factory returns.
+        interface: The service; without it the class itself, or what the factory returns.
         key: The key it is registered with.
     """
 
     def mark(target: Any) -> Any:
-        served = provides if provides is not None else _provided(target)
+        served = interface if interface is not None else _provided(target)
         marker = Marker(served, target, ServiceLifetime(lifetime), key)
         setattr(target, _MARKER, marker)
         return target
@@ -104,6 +104,6 @@ def _provided(target: Any) -> Any:
     if returned in {None, type(None)}:
         raise ServiceRegistrationError(
             f"the factory {generics.name_of(target)} does not say what it makes",
-            hint="Annotate what it returns, or write @service(provides=...).",
+            hint="Annotate what it returns, or write @service(interface=...).",
         )
     return returned

@@ -1,22 +1,17 @@
-"""Where objects are kept while their container or scope lives, and how they end."""
+"""Where objects are kept while their container or scope lives."""
 
 import asyncio
-import inspect
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
-from containers.core.scopes import Finalizer, _collected, _enter, _enter_async, _raise_group
+from containers.core.endings import collected, raise_failures
+from containers.core.services.ends import Ending
 from containers.core.services.plans import Candidate
 from containers.core.shielding import finish
-from containers.core.targets import Target
 from containers.errors import ServiceCreationError, ServiceError
-from infrastructure.component import Component
 from infrastructure.resilience import SingleFlight
-
-#: A candidate, with the overrides that change it.
-Cell = tuple[Candidate, frozenset[Any]]
 
 _MISSING = object()
 
@@ -24,21 +19,33 @@ _MISSING = object()
 class Claim:
     """A thread or a task is making an object; the others wait for it."""
 
+    __slots__ = ("_is_async", "_is_over", "_others", "_thread")
+
+    _lock = threading.Lock()
+
     def __init__(self, *, is_async: bool) -> None:
-        self._made: Future[None] = Future()
-        self._thread = threading.get_ident()
         self._is_async = is_async
+        self._is_over = False
+        self._others: Future[None] | None = None
+        self._thread = threading.get_ident()
 
     def release(self) -> None:
         """Made or failed: who waits looks again."""
-        self._made.set_result(None)
+        with self._lock:
+            self._is_over = True
+        if self._others is not None:
+            self._others.set_result(None)
 
     async def wait(self, candidate: Candidate, *, awaits: bool) -> None:
         """Until it is released; a plain call must not wait for its own thread."""
+        with self._lock:
+            if self._is_over:
+                return
+            self._others = self._others or Future()
         if awaits:
-            await asyncio.shield(asyncio.wrap_future(self._made))
+            await asyncio.shield(asyncio.wrap_future(self._others))
         elif self._thread != threading.get_ident():
-            self._made.result()
+            self._others.result()
         else:
             how = "a task of this event loop" if self._is_async else "this very call"
             raise ServiceCreationError(
@@ -46,47 +53,48 @@ class Claim:
             )
 
 
-class Ending:
-    """How one object ends, in a plain and in an async scope."""
-
-    def __init__(self, name: str, plain: Finalizer | None, awaited: Finalizer | None) -> None:
-        self._name = name
-        self._plain = plain
-        self._awaited = awaited or plain
-
-    def end(self, error: BaseException | None) -> None:
-        """End the object without awaiting."""
-        if self._plain is None:
-            raise ServiceError(
-                f"'{self._name}' can only be ended by awaiting, and was left open",
-                hint="Use `async with`, or await aclose().",
-            )
-        self._plain(error)
-
-    async def aend(self, error: BaseException | None) -> None:
-        """End the object, awaiting where it must be."""
-        ended = self._awaited(error) if self._awaited else None
-        if inspect.isawaitable(ended):
-            await ended
-
-
 class Store:
     """The objects of one container, scope or override, each made once.
 
     Attributes:
-        objects: What is kept, by candidate.
+        objects: What is kept, by cell.
+        lock: Held while a plain call makes objects here.
+        is_open: Whether it still makes objects.
         is_plain: Whether it was opened by a plain `with`, which cannot await what ends.
     """
 
+    __slots__ = (
+        "_claims",
+        "_endings",
+        "_flight",
+        "_known",
+        "_sink",
+        "is_open",
+        "is_plain",
+        "lock",
+        "name",
+        "objects",
+    )
+
     def __init__(self, name: str) -> None:
         self.name = name
-        self.objects: dict[Cell, Any] = {}
+        self.objects: dict[Any, Any] = {}
+        self.lock = threading.RLock()
         self.is_plain = False
-        self.flight: SingleFlight[Any] = SingleFlight()
-        self._claims: dict[Cell, Claim] = {}
+        self.is_open = True
+        self._flight: SingleFlight[Any] | None = None
+        self._claims: dict[Any, Claim] | None = None
         self._endings: list[Ending] = []
-        self._known: dict[int, Any] = {}
-        self._is_open = True
+        self._known: dict[int, Any] | None = None
+        self._sink: Any = None
+
+    @property
+    def flight(self) -> SingleFlight[Any]:
+        """Where tasks that want one object meet."""
+        with self.lock:
+            if self._flight is None:
+                self._flight = SingleFlight()
+            return self._flight
 
     def check_open(self) -> None:
         """Refuse work after the end.
@@ -94,17 +102,21 @@ class Store:
         Raises:
             ServiceError: It has ended.
         """
-        if not self._is_open:
+        if not self.is_open:
             raise ServiceError(f"the {self.name} was asked after its end", hint="Open a new one.")
 
-    async def kept(self, cell: Cell, make: Callable[[], Awaitable[Any]], *, awaits: bool) -> Any:
+    async def kept(
+        self, cell: Any, candidate: Candidate, make: Callable[[], Awaitable[Any]], *, awaits: bool
+    ) -> Any:
         """The object of a cell, made by the first who asks; a failure is everybody's own."""
         while (value := self.objects.get(cell, _MISSING)) is _MISSING:
             self.check_open()
             claim = Claim(is_async=awaits)
-            holder = self._claims.setdefault(cell, claim)
+            with self.lock:
+                claims = self._claims = {} if self._claims is None else self._claims
+                holder = claims.setdefault(cell, claim)
             if holder is not claim:
-                await holder.wait(cell[0], awaits=awaits)
+                await holder.wait(candidate, awaits=awaits)
                 continue
             try:
                 if cell not in self.objects:
@@ -112,103 +124,113 @@ class Store:
                     self.objects[cell] = made
                     return made
             finally:
-                del self._claims[cell]
+                del claims[cell]
                 claim.release()
         return value
 
     def know(self, value: Any) -> None:
         """Remember an object that is not this store's to end."""
+        if self._known is None:
+            self._known = {}
         self._known[id(value)] = value
 
     def knows(self, value: Any) -> bool:
         """Whether the object has its ending already, or must have none."""
-        return id(value) in self._known
+        return self._known is not None and id(value) in self._known
 
-    async def ends(self, ending: Ending, value: Any, *, awaits: bool) -> None:
+    def ends(self, ending: Ending, value: Any) -> None:
         """End the object with the store; at once when the store has ended meanwhile."""
-        self._known[id(value)] = value
-        self._endings.append(ending)
-        if self._is_open:
-            return
-        await self._aclose(None) if awaits else self.close()
-        self.check_open()
+        self._note(ending, value)
+        if not self.is_open:
+            self.close()
+            self.check_open()
 
-    def close(self, error: BaseException | None = None) -> None:
+    async def aends(self, ending: Ending, value: Any) -> None:
+        """The same, awaiting."""
+        self._note(ending, value)
+        if not self.is_open:
+            await self._aclose(None)
+            self.check_open()
+
+    def close(self, error: BaseException | None = None, *, reopens: bool = False) -> None:
         """End every object, last made first; what cannot be ended is told afterwards."""
+        if self._ends_nothing():
+            self._shut(reopens=reopens)
+            return
         failures: list[BaseException] = []
-        for ending in self._closing():
-            with _collected(failures, error):
+        for ending in self._closing(reopens=reopens):
+            with collected(failures, error):
                 ending.end(error)
-        _raise_group(failures, error)
+        raise_failures(failures, error, of=self.name)
 
-    async def aclose(self, error: BaseException | None = None) -> None:
+    async def aclose(self, error: BaseException | None = None, *, reopens: bool = False) -> None:
         """The same, awaiting; a cancellation is delivered when all have ended."""
-        await finish(self._aclose(error))
+        if self._ends_nothing():
+            self._shut(reopens=reopens)
+            return
+        await finish(self._aclose(error, reopens=reopens))
 
-    async def _aclose(self, error: BaseException | None) -> None:
+    async def _aclose(self, error: BaseException | None, *, reopens: bool = False) -> None:
         failures: list[BaseException] = []
-        for ending in self._closing():
-            with _collected(failures, error):
+        for ending in self._closing(reopens=reopens):
+            with collected(failures, error):
                 await ending.aend(error)
-        _raise_group(failures, error)
+        raise_failures(failures, error, of=self.name)
 
-    def _closing(self) -> Iterator[Ending]:
+    def forward(self, scope: Any) -> None:
+        """Let a scope of a declarative container end what is made from now on."""
+        self._sink = scope
+
+    def belong(self, scope: Any) -> None:
+        """Let a scope of a declarative container end everything, and this store with it."""
+        self._sink = scope
+        scope.ends_by(_shut, self, is_async=False)
+
+    @property
+    def needs_loop(self) -> bool:
+        """Whether something here ends by awaiting."""
+        return any(ending.is_async for ending in self._endings)
+
+    def _note(self, ending: Ending, value: Any) -> None:
+        self.know(value)
+        sink = self._sink
+        if sink is None or not self.is_open:
+            self._endings.append(ending)
+        elif sink.pending is not None and ending.is_async:  # opened with `async with`
+            sink.ends_by(_aend, ending, is_async=True)
+        else:
+            sink.ends_by(_end, ending, is_async=False)
+
+    def _closing(self, *, reopens: bool) -> Iterator[Ending]:
         """The endings, last made first; what another thread adds meanwhile ends too."""
-        while self._endings or self._is_open:
+        while self._endings or self.is_open:
             while self._endings:
                 yield self._endings.pop()
-            self._is_open = False
+            self.is_open = False
+        self._shut(reopens=reopens)
+
+    def _ends_nothing(self) -> bool:
+        """Whether there is nothing to end; what comes meanwhile finds the store closed."""
+        if self._endings:
+            return False
+        self.is_open = False
+        return not self._endings
+
+    def _shut(self, *, reopens: bool) -> None:
+        self.is_open = False
         self.objects.clear()
-        self._known.clear()
+        self._known = None
+        self.is_open = reopens
 
 
-async def entered(candidate: Candidate, kind: Target, made: Any) -> tuple[Any, Ending | None]:
-    """The object that a factory's result stands for, and how it ends."""
-    if kind is Target.VALUE or kind is Target.COROUTINE:
-        value = await made if kind is Target.COROUTINE else made
-        return value, _closing(candidate, value)
-    if kind.is_async:
-        value, awaited = await _enter_async(kind, made)
-        return value, Ending(candidate.name, None, awaited)
-    value, plain = _enter(kind, made)
-    return value, Ending(candidate.name, plain, None)
+def _end(ending: Ending, error: BaseException | None) -> None:
+    ending.end(error)
 
 
-def _closing(candidate: Candidate, value: Any) -> Ending | None:
-    """By `aclose` and `close`, whichever it has; by `disconnect` where it is a component."""
-    plain = _method(value, "close")
-    awaited = _method(value, "aclose")
-    if isinstance(value, Component):
-        awaited = value.disconnect
-    if inspect.iscoroutinefunction(plain):
-        plain, awaited = None, awaited or plain
-    if plain is None and awaited is None:
-        return None
-    return Ending(candidate.name, _ignoring_error(plain), _ignoring_error(awaited))
+async def _aend(ending: Ending, error: BaseException | None) -> None:
+    await ending.aend(error)
 
 
-def _method(value: Any, name: str) -> Callable[[], Any] | None:
-    """A method of the object's class; a module, or a proxy that has every name, has none."""
-    return getattr(value, name) if callable(getattr(type(value), name, None)) else None
-
-
-def _ignoring_error(method: Callable[[], Any] | None) -> Finalizer | None:
-    return None if method is None else lambda _error: method()
-
-
-def must_await(path: Sequence[Candidate]) -> ServiceCreationError:
-    """The error of a plain call for something async, at the end of the path."""
-    way = f" ({' -> '.join(one.name for one in path)})" if len(path) > 1 else ""
-    return ServiceCreationError(
-        f"'{path[-1].name}' is made by an async factory{way}", hint="Use `await aresolve(...)`."
-    )
-
-
-def refuse_coroutine(candidate: Candidate, made: Any) -> None:
-    """A plain function that returns a coroutine would be kept as one."""
-    if inspect.iscoroutine(made):
-        made.close()
-        raise ServiceCreationError(
-            f"the factory of '{candidate.name}' returned a coroutine",
-            hint="Write the factory with `async def`.",
-        )
+def _shut(store: Store, _error: BaseException | None) -> None:
+    """All of it has ended, by the scope."""
+    store.close()

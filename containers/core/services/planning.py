@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from containers.core.fitting import misfit
-from containers.core.services import generics
+from containers.core.services import foreign, generics
 from containers.core.services.catalog import Catalog
 from containers.core.services.plans import (
     Candidate,
@@ -12,14 +12,14 @@ from containers.core.services.plans import (
     Facts,
     Given,
     Many,
+    Named,
     One,
     Plan,
     Subject,
-    kind_of,
     target_for,
 )
 from containers.core.services.ports import ServiceProvider
-from containers.core.services.registrations import ServiceLifetime
+from containers.core.services.registrations import ANY_KEY, ServiceLifetime
 from containers.core.services.signatures import (
     NOTHING,
     Constructor,
@@ -30,8 +30,8 @@ from containers.core.services.signatures import (
 )
 from containers.errors import (
     CaptiveServiceError,
+    CircularDependencyError,
     ServiceCreationError,
-    ServiceCycleError,
     ServiceNotRegisteredError,
 )
 
@@ -42,8 +42,9 @@ _UNSAID = (NOTHING, Any)
 class Planner:
     """Plans the objects of one catalog; what was found once is kept."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, root: object = None) -> None:
         self.catalog = catalog
+        self.root = root
         self._facts: dict[Candidate, Facts] = {}
         self._plans: dict[Candidate, Plan] = {}
 
@@ -55,11 +56,8 @@ class Planner:
             ServiceCreationError: A parameter has no annotation, or the key has the wrong type.
         """
         if candidate not in self._plans:
-            subject = Subject(
-                candidate.name, candidate.key, _inner_of(candidate), (*path, candidate.name)
-            )
             constructors = constructors_of(target_for(candidate))
-            self._plans[candidate] = self.best(constructors, subject)
+            self._plans[candidate] = self.best(constructors, self.subject(candidate, path))
         return self._plans[candidate]
 
     def best(self, constructors: Sequence[Constructor], subject: Subject) -> Plan:
@@ -84,30 +82,48 @@ class Planner:
                 found = Given(given[parameter.name])
             elif parameter is wrapped and subject.inner is not None:
                 found = One(subject.inner)
-            elif parameter.annotation in _UNSAID:
-                found = self._unannotated(parameter, position, subject, constructor)
             else:
-                found = self._annotated(parameter, subject)
+                found = self.argument(constructor, position, subject)
             if found is not None:
                 arguments.append((parameter, found))
             elif parameter.is_positional_only:
                 arguments.append((parameter, Given(parameter.default)))
         return Plan(constructor, tuple(arguments))
 
-    def facts(self, candidate: Candidate, path: tuple[Candidate, ...] = ()) -> Facts:
+    def argument(
+        self, constructor: Constructor, position: int, subject: Subject
+    ) -> Dependency | None:
+        """Where one argument comes from; None leaves it to its default."""
+        parameter = constructor.parameters[position]
+        if parameter.annotation in _UNSAID:
+            return self._unannotated(parameter, position, subject, constructor)
+        return self._annotated(parameter, subject)
+
+    def subject(self, candidate: Candidate, path: tuple[str, ...] = ()) -> Subject:
+        """For whom the call of a candidate is planned."""
+        way = (*path, candidate.name)
+        return Subject(candidate.name, candidate.key, _inner_of(candidate), way)
+
+    def facts(self, candidate: Candidate, path: tuple[Named, ...] = ()) -> Facts:
         """Look at a candidate and everything it needs, before any of it is made.
 
         Raises:
-            ServiceCycleError: It needs itself.
+            CircularDependencyError: It needs itself.
             CaptiveServiceError: A singleton needs a scoped service.
             ServiceNotRegisteredError: Something it needs is not registered.
         """
         if candidate in path:
             cycle = (*path[path.index(candidate) :], candidate)
-            raise ServiceCycleError([one.name for one in cycle])
+            raise needs_itself([one.name for one in cycle])
         if candidate not in self._facts:
             self._facts[candidate] = self._looked_at(candidate, path)
         return self._facts[candidate]
+
+    def nodes_of(self, provider: Any) -> tuple[Candidate, ...] | None:
+        """The services a provider stands for in a declarative container; None for another."""
+        ask = getattr(provider, "candidates_in", None)
+        found: tuple[Candidate, ...] | None = None if ask is None else ask(self)
+        return found
 
     def _unannotated(
         self, parameter: Parameter, position: int, subject: Subject, constructor: Constructor
@@ -138,18 +154,43 @@ class Planner:
             return Given(None)
         raise self.catalog.not_registered(wish, subject, parameter.name)
 
-    def _looked_at(self, candidate: Candidate, path: tuple[Candidate, ...]) -> Facts:
+    def _looked_at(self, candidate: Candidate, path: tuple[Named, ...]) -> Facts:
         registration = candidate.registration
         if registration.is_ready or registration.is_builtin:
             changed = self.catalog.layers if registration.is_builtin else [registration.layer]
             return Facts(is_async=False, scoped=(), layers=frozenset(changed) - {None})
+        if registration.provider is not None:
+            return foreign.facts_of(self, candidate, path)
         plan = self.plan(candidate, tuple(one.name for one in path))
-        needed = [self.facts(one, (*path, candidate)) for one in plan.candidates]
+        needed = {one: self.facts(one, (*path, candidate)) for one in plan.candidates}
         return Facts(
-            is_async=kind_of(candidate).is_async or any(one.is_async for one in needed),
-            scoped=_keeping(candidate, needed),
-            layers=frozenset[Any]().union(*(one.layers for one in needed)),
+            is_async=candidate.kind.is_async or any(one.is_async for one in needed.values()),
+            scoped=_keeping(candidate, [*needed.values()]),
+            layers=frozenset[Any]().union(*(one.layers for one in needed.values())),
+            providers=frozenset[Any]().union(*(one.providers for one in needed.values())),
+            is_traced=_asks_by_itself(candidate, plan) or _is_traced(needed),
         )
+
+
+def needs_itself(path: Sequence[str]) -> CircularDependencyError:
+    """The error for services that need each other."""
+    hint = "Let one of them take ServiceProvider, and resolve when it is used."
+    return CircularDependencyError(path, where="services", hint=hint)
+
+
+def _asks_by_itself(candidate: Candidate, plan: Plan) -> bool:
+    """Whether it gets the container, or is a function, which may have it, asked again and again."""
+    is_transient = candidate.registration.lifetime is ServiceLifetime.TRANSIENT
+    is_asking = any(one.registration.is_builtin for one in plan.candidates)
+    return is_asking or (is_transient and plan.constructor.is_factory)
+
+
+def _is_traced(needed: Mapping[Candidate, Facts]) -> bool:
+    return any(
+        facts.is_traced
+        for one, facts in needed.items()
+        if one.registration.lifetime is not ServiceLifetime.SINGLETON
+    )
 
 
 def _inner_of(candidate: Candidate) -> Candidate | None:
@@ -158,7 +199,7 @@ def _inner_of(candidate: Candidate) -> Candidate | None:
     return None if inner is None else Candidate(inner, candidate.service, candidate.key)
 
 
-def _keeping(candidate: Candidate, needed: Sequence[Facts]) -> tuple[Candidate, ...]:
+def _keeping(candidate: Candidate, needed: Sequence[Facts]) -> tuple[Named, ...]:
     """The way to the scoped service that is kept; a singleton must keep none."""
     lifetime = candidate.registration.lifetime
     if lifetime is ServiceLifetime.SCOPED:
@@ -183,7 +224,7 @@ def _wrapped_parameter(constructor: Constructor, subject: Subject) -> Parameter 
 def _key_for(parameter: Parameter, wish: Wish, subject: Subject) -> Dependency | None:
     if subject.key is None and (wish.is_optional or not parameter.is_required):
         return Given(None) if parameter.is_required else None
-    found = misfit(subject.key, wish.service)
+    found = "" if subject.key is ANY_KEY else misfit(subject.key, wish.service)
     if found:
         raise ServiceCreationError(
             f"the key of '{subject.name}' {found}, as its parameter '{parameter.name}' asks",

@@ -33,32 +33,60 @@ class ServiceProvider(ServiceQuery, ScopeFactory):
     def resolve(self, service: Callable[..., T], key: Hashable = None) -> T: ...
     @overload
     def resolve(self, service: Any, key: Hashable = None) -> Any: ...
+    @abstractmethod
     def resolve(self, service: Any, key: Hashable = None) -> Any:
         """The object of a service; `list[Service]` gives those of all its registrations.
 
         Raises:
             ServiceNotRegisteredError: Nothing serves it, or something it needs.
-            ServiceCycleError: It needs itself.
+            CircularDependencyError: It needs itself.
             CaptiveServiceError: It is scoped, or keeps something scoped, and no scope ends it.
             ServiceCreationError: It must be awaited, or its arguments cannot be found.
         """
-        return self._resolve(service, key)
 
     @overload
     async def aresolve(self, service: Callable[..., T], key: Hashable = None) -> T: ...
     @overload
     async def aresolve(self, service: Any, key: Hashable = None) -> Any: ...
+    @abstractmethod
     async def aresolve(self, service: Any, key: Hashable = None) -> Any:
         """`resolve`, for services that may have to be awaited."""
-        return await self._aresolve(service, key)
 
     @overload
-    def try_resolve(self, service: Callable[..., T], key: Hashable = None) -> T | None: ...
+    def resolve_optional(self, service: Callable[..., T], key: Hashable = None) -> T | None: ...
     @overload
-    def try_resolve(self, service: Any, key: Hashable = None) -> Any: ...
-    def try_resolve(self, service: Any, key: Hashable = None) -> Any:
+    def resolve_optional(self, service: Any, key: Hashable = None) -> Any: ...
+    def resolve_optional(self, service: Any, key: Hashable = None) -> Any:
         """`resolve`, and None when the service itself is not registered."""
-        return self._resolve(service, key) if self.is_registered(service, key) else None
+        return self.resolve(service, key) if self.is_registered(service, key) else None
+
+    @overload
+    async def aresolve_optional(
+        self, service: Callable[..., T], key: Hashable = None
+    ) -> T | None: ...
+    @overload
+    async def aresolve_optional(self, service: Any, key: Hashable = None) -> Any: ...
+    async def aresolve_optional(self, service: Any, key: Hashable = None) -> Any:
+        """The same for services that may have to be awaited."""
+        return await self.aresolve(service, key) if self.is_registered(service, key) else None
+
+    @overload
+    def resolve_all(self, service: Callable[..., T], key: Hashable = None) -> list[T]: ...
+    @overload
+    def resolve_all(self, service: Any, key: Hashable = None) -> list[Any]: ...
+    def resolve_all(self, service: Any, key: Hashable = None) -> list[Any]:
+        """The objects of all registrations of a service, in their order; none is an empty list."""
+        found: list[Any] = self.resolve(list[service], key)
+        return found
+
+    @overload
+    async def aresolve_all(self, service: Callable[..., T], key: Hashable = None) -> list[T]: ...
+    @overload
+    async def aresolve_all(self, service: Any, key: Hashable = None) -> list[Any]: ...
+    async def aresolve_all(self, service: Any, key: Hashable = None) -> list[Any]:
+        """The same for services that may have to be awaited."""
+        found: list[Any] = await self.aresolve(list[service], key)
+        return found
 
     @abstractmethod
     def create(self, cls: Callable[..., T], /, *extra: Any, **named: Any) -> T:
@@ -81,11 +109,3 @@ class ServiceProvider(ServiceQuery, ScopeFactory):
     def get_or_create(self, cls: Callable[..., T]) -> T:
         """The registered object, or a new one of a class that is not registered."""
         return self.resolve(cls) if self.is_registered(cls) else self.create(cls)
-
-    @abstractmethod
-    def _resolve(self, service: Any, key: Hashable) -> Any:
-        """Resolve without awaiting."""
-
-    @abstractmethod
-    async def _aresolve(self, service: Any, key: Hashable) -> Any:
-        """Resolve, awaiting."""

@@ -4,15 +4,19 @@ from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from containers.core.services import creation
+from containers.core import layers
+from containers.core.services import creation, foreign
 from containers.core.services.keeping import Store
-from containers.core.services.plans import Dependency
+from containers.core.services.making import outside
+from containers.core.services.overriding import isolated
+from containers.core.services.plans import Candidate, Facts
 from containers.core.services.ports import ServiceProvider
 from containers.core.services.resolution import Resolution, driven
 
 if TYPE_CHECKING:
+    from containers.core.scopes import Scope
+    from containers.core.services.compiling import Compiler
     from containers.core.services.container import DIContainer
-    from containers.core.services.planning import Planner
 
 T = TypeVar("T")
 
@@ -25,7 +29,32 @@ class ResolvingProvider(ServiceProvider):
 
     def is_registered(self, service: Any, key: Hashable = None) -> bool:
         """See `ServiceQuery.is_registered`."""
-        return self._planner().catalog.has(service, key)
+        return self.root.compiler().planner.catalog.has(service, key)
+
+    def resolve(self, service: Any, key: Hashable = None) -> Any:
+        """See `ServiceProvider.resolve`."""
+        root = self.root
+        try:
+            get = root.getters[service if key is None else (service, key)]
+        except (KeyError, TypeError):  # not asked before; or it cannot be hashed
+            return self._slowly(service, key)
+        if self.store.is_open and not isolated.get() and not (root.is_part and layers.active()):
+            return get(self)
+        return self._slowly(service, key)
+
+    async def aresolve(self, service: Any, key: Hashable = None) -> Any:
+        """See `ServiceProvider.aresolve`."""
+        self.store.check_open()
+        compiler = self.root.compiler()
+        get = compiler.getter(service, key)
+        return get(self) if get else await self._value(compiler, service, key, awaits=True)
+
+    def _slowly(self, service: Any, key: Hashable) -> Any:
+        """For the first time, or under an override that only some see."""
+        self.store.check_open()
+        compiler = self.root.compiler()
+        get = compiler.getter(service, key)
+        return get(self) if get else driven(self._value(compiler, service, key, awaits=False))
 
     def create_scope(self) -> "ServiceScope":
         """See `ScopeFactory.create_scope`."""
@@ -51,15 +80,27 @@ class ResolvingProvider(ServiceProvider):
         constructor = creation.chosen(cls, types)
 
         def create(*extra: Any) -> T:
-            planner = self._planner()
+            compiler = self.root.compiler()
             given = creation.matched(constructor, extra, {})
             if given is None:
                 raise creation.surplus(cls, extra, {}, [constructor])
-            plan = creation.planned(planner, constructor, cls, given)
-            made: T = driven(Resolution(self.root, planner, awaits=False).called(plan, self))
+            plan = creation.planned(compiler.planner, constructor, cls, given)
+            made: T = driven(Resolution(self.root, compiler, awaits=False).called(plan, self))
             return made
 
         return create
+
+    def from_provider(self, candidate: Candidate, facts: Facts) -> Any:
+        """The object of a declarative container's provider, in the scope that matches."""
+        if facts.scoped:
+            raise outside(facts)
+        return candidate.registration.provider()
+
+    async def afrom_provider(self, candidate: Candidate, facts: Facts) -> Any:
+        """The same for a provider whose object must be awaited."""
+        if facts.scoped:
+            raise outside(facts)
+        return await candidate.registration.provider()
 
     def close(self) -> None:
         """End what was made here, last made first.
@@ -95,31 +136,19 @@ class ResolvingProvider(ServiceProvider):
     ) -> None:
         await self.store.aclose(error)
 
-    def _resolve(self, service: Any, key: Hashable) -> Any:
-        planner = self._planner()
-        return driven(self._value(planner, self._found(planner, service, key), awaits=False))
-
-    async def _aresolve(self, service: Any, key: Hashable) -> Any:
-        planner = self._planner()
-        return await self._value(planner, self._found(planner, service, key), awaits=True)
-
-    def _planner(self) -> "Planner":
-        return self.root._planner()  # noqa: SLF001 - the container's own scopes
-
-    def _found(self, planner: "Planner", service: Any, key: Hashable) -> Dependency:
-        self.store.check_open()
-        return planner.catalog.asked(service, key)
-
-    async def _value(self, planner: "Planner", found: Dependency, *, awaits: bool) -> Any:
-        return await Resolution(self.root, planner, awaits).value(found, self)
+    async def _value(
+        self, compiler: "Compiler", service: Any, key: Hashable, *, awaits: bool
+    ) -> Any:
+        found = compiler.planner.catalog.asked(service, key)
+        return await Resolution(self.root, compiler, awaits).value(found, self)
 
     async def _created(
         self, cls: Any, extra: tuple[Any, ...], named: dict[str, Any], *, awaits: bool
     ) -> Any:
         self.store.check_open()
-        planner = self._planner()
-        plan = creation.first_plan(planner, cls, extra, named)
-        return await Resolution(self.root, planner, awaits).called(plan, self)
+        compiler = self.root.compiler()
+        plan = creation.first_plan(compiler.planner, cls, extra, named)
+        return await Resolution(self.root, compiler, awaits).called(plan, self)
 
 
 class ServiceScope(ResolvingProvider):
@@ -127,9 +156,28 @@ class ServiceScope(ResolvingProvider):
 
     It is open from its making; `with`, `async with`, `close()` and `aclose()` end it. A scope
     made by a scope has objects of its own and ends by itself.
+
+    Attributes:
+        outer: The scope of a declarative container that it belongs to and ends with.
+        opened: The scopes of declarative containers that it opened, by container.
     """
 
-    def __init__(self, root: "DIContainer") -> None:
+    def __init__(self, root: "DIContainer", outer: "Scope | None" = None) -> None:
         self.root = root
         self.store = Store("scope")
-        self.store.know(self)
+        self.outer = outer
+        self.opened: dict[Any, Scope] | None = None
+        if outer is not None:
+            self.store.belong(outer)
+
+    def from_provider(self, candidate: Candidate, facts: Facts) -> Any:
+        """See `ResolvingProvider.from_provider`."""
+        if not facts.scoped:
+            return candidate.registration.provider()
+        return foreign.scope_for(self, candidate).get(candidate.registration.provider)
+
+    async def afrom_provider(self, candidate: Candidate, facts: Facts) -> Any:
+        """The same for a provider whose object must be awaited."""
+        if not facts.scoped:
+            return await candidate.registration.provider()
+        return await foreign.scope_for(self, candidate).aget(candidate.registration.provider)

@@ -48,8 +48,8 @@ class ServiceKey:
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class Registration:
-    """One line of a container.
+class ServiceDescriptor:
+    """One line of a container; `container.descriptors` has them all.
 
     Attributes:
         service: The type it serves; an open generic serves every closed form.
@@ -59,6 +59,8 @@ class Registration:
         order: Its place among all registrations, which collections keep.
         inner: What a decorator wraps.
         layer: The override that this stand-in belongs to.
+        provider: The declarative container's provider that gives the objects.
+        container: The declarative container whose scopes it is asked in.
         is_builtin: Whether `target` is called with the container and the provider that asks.
     """
 
@@ -69,8 +71,10 @@ class Registration:
     order: int = 0
     is_ready: bool = False
     is_builtin: bool = False
-    inner: "Registration | None" = None
+    inner: "ServiceDescriptor | None" = None
     layer: object = None
+    provider: Any = None
+    container: Any = None
 
     @property
     def is_open(self) -> bool:

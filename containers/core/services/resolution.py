@@ -1,25 +1,29 @@
-"""Making objects: one body for plain and awaiting callers."""
+"""Resolutions that await: one body for callers that can and for those that cannot."""
 
 from collections.abc import Coroutine, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from containers.core.services.keeping import Store, entered, must_await, refuse_coroutine
-from containers.core.services.planning import Planner
-from containers.core.services.plans import Candidate, Dependency, Facts, Given, One, Plan, kind_of
+from containers.core.services.compiling import Compiler
+from containers.core.services.ends import entered, must_await, refuse_coroutine
+from containers.core.services.keeping import Store
+from containers.core.services.making import (
+    afinished,
+    making,
+    outside,
+    placed,
+    refuse_cycle,
+)
+from containers.core.services.plans import Candidate, Dependency, Facts, Given, One, Plan
 from containers.core.services.registrations import ServiceLifetime
 from containers.core.targets import Target
-from containers.errors import CaptiveServiceError, ServiceCreationError, ServiceCycleError
+from containers.errors import ServiceCreationError
 
 if TYPE_CHECKING:
     from containers.core.services.providers import ResolvingProvider
 
 T = TypeVar("T")
-
-#: What is being made by the current call, outermost first, each with the store that asks.
-_making: ContextVar[tuple[tuple[Candidate, Store], ...]] = ContextVar("making", default=())
 
 
 def driven(work: Coroutine[Any, Any, T]) -> T:
@@ -35,10 +39,10 @@ def driven(work: Coroutine[Any, Any, T]) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """One call of `resolve` or `aresolve`."""
+    """One call of `aresolve`, or of `resolve` for what may be there already."""
 
     root: "ResolvingProvider"
-    planner: Planner
+    compiler: Compiler
     awaits: bool
 
     async def value(self, dependency: Dependency, asker: "ResolvingProvider") -> Any:
@@ -51,52 +55,50 @@ class Resolution:
 
     async def object(self, candidate: Candidate, asker: "ResolvingProvider") -> Any:
         """The candidate's object: kept where its lifetime says, or made anew."""
-        registration = candidate.registration
-        if registration.is_ready:
-            return registration.target
-        if registration.is_builtin:
-            return registration.target(self.root, asker)
-        facts = self.planner.facts(candidate)
+        facts = self.compiler.planner.facts(candidate)
+        if not facts.is_async:
+            return self.compiler.of(candidate)(asker)
         if facts.scoped and asker is self.root:
-            raise _outside(facts)
-        resolution = self if facts.is_async or not self.awaits else replace(self, awaits=False)
+            raise outside(facts)
+        registration = candidate.registration
+        if registration.provider is not None:
+            if not self.awaits:
+                raise self._must_await(candidate)
+            return await asker.afrom_provider(candidate, facts)
         if registration.lifetime is ServiceLifetime.TRANSIENT:
-            _refuse_cycle(candidate, asker.store)
-            return await resolution.made(candidate, asker, asker.store)
+            refuse_cycle(candidate, asker.store)
+            return await self.made(candidate, asker, asker.store)
         if registration.lifetime is ServiceLifetime.SCOPED:
-            return await resolution.scoped(candidate, asker, facts)
-        return await resolution.singleton(candidate, facts)
+            return await self.scoped(candidate, asker, facts)
+        return await self.singleton(candidate, facts)
 
     async def scoped(self, candidate: Candidate, asker: "ResolvingProvider", facts: Facts) -> Any:
         """The scope's object. Who asks first makes it, so that one task opens and ends it."""
-        store, cell = asker.store, (candidate, facts.layers)
-        if cell not in store.objects:
-            _refuse_cycle(candidate, store)
-        make = partial(self.made, candidate, asker, store)
-        return await store.kept(cell, make, awaits=self.awaits)
+        place = placed(candidate, facts, asker, ())
+        if place.cell not in place.keeper.objects:
+            refuse_cycle(candidate, place.store)
+        make = partial(self.made, candidate, asker, place.store)
+        return await place.keeper.kept(place.cell, candidate, make, awaits=self.awaits)
 
     async def singleton(self, candidate: Candidate, facts: Facts) -> Any:
         """The container's object, made in a task of its own, so that no caller can cancel it."""
-        touching = [layer for layer in self.planner.catalog.layers if layer in facts.layers]
-        store: Store = touching[-1].store if touching else self.root.store
-        cell = (candidate, facts.layers)
-        make = partial(self.made, candidate, self.root, store)
-        kept = partial(store.kept, cell, make, awaits=self.awaits)
-        if cell in store.objects:
-            return await kept()
-        _refuse_cycle(candidate, store)
-        return await (store.flight.do(cell, kept) if self.awaits else kept())
+        place = placed(candidate, facts, self.root, self.compiler.planner.catalog.layers)
+        make = partial(self.made, candidate, self.root, place.store)
+        kept = partial(place.keeper.kept, place.cell, candidate, make, awaits=self.awaits)
+        if place.cell in place.keeper.objects:
+            return place.keeper.objects[place.cell]
+        refuse_cycle(candidate, place.store)
+        return await (place.keeper.flight.do(place.cell, kept) if self.awaits else kept())
 
     async def made(self, candidate: Candidate, asker: "ResolvingProvider", store: Store) -> Any:
         """A new object, and its ending noted in the store."""
         store.check_open()
-        making = (*_making.get(), (candidate, store))
-        self._check_kind(kind_of(candidate), making)
-        token = _making.set(making)
+        token = making.set((*making.get(), (candidate, store)))
         try:
+            self._check_kind(candidate, store)
             return await self._made(candidate, asker, store)
         finally:
-            _making.reset(token)
+            making.reset(token)
 
     async def called(self, plan: Plan, asker: "ResolvingProvider") -> Any:
         """Call what a plan calls."""
@@ -111,42 +113,26 @@ class Resolution:
         return plan.constructor.call(*positional, **named)
 
     async def _made(self, candidate: Candidate, asker: "ResolvingProvider", store: Store) -> Any:
-        kind = kind_of(candidate)
-        made = await self.called(self.planner.plan(candidate), asker)
+        kind = candidate.kind
+        made = await self.called(self.compiler.planner.plan(candidate), asker)
         if kind is Target.VALUE:
             refuse_coroutine(candidate, made)
         value, ending = await entered(candidate, kind, made)
-        if ending is not None and not store.knows(value) and not self.root.store.knows(value):
-            await store.ends(ending, value, awaits=self.awaits)
-        return value
+        return await afinished(ending, value, asker, store, awaits=self.awaits)
 
-    def _check_kind(self, kind: Target, making: Sequence[tuple[Candidate, Store]]) -> None:
+    def _check_kind(self, candidate: Candidate, store: Store) -> None:
         """Refuse what this call, or the end of the store, would have to await."""
-        candidate, store = making[-1]
-        if kind.is_async and not self.awaits:
-            raise must_await([one for one, _ in making])
-        if kind.is_async and kind is not Target.COROUTINE and store.is_plain:
+        if not candidate.must_await:
+            return
+        if not self.awaits:
+            raise self._must_await()
+        if candidate.kind is not Target.COROUTINE and store.is_plain:
             raise ServiceCreationError(
                 f"'{candidate.name}' ends by awaiting, and its {store.name} was opened by a "
                 "plain `with`",
                 hint="Open it by `async with`.",
             )
 
-
-def _refuse_cycle(candidate: Candidate, store: Store) -> None:
-    """Factories may ask for what is being made; no plan tells that before."""
-    making = _making.get()
-    if (candidate, store) in making:
-        since = making[making.index((candidate, store)) :]
-        raise ServiceCycleError([*(one.name for one, _ in since), candidate.name])
-
-
-def _outside(facts: Facts) -> CaptiveServiceError:
-    """The error for a scoped service asked of the container, by a singleton's factory or not."""
-    names = [one.name for one in facts.scoped]
-    makers = [one for one, _ in _making.get()]
-    keepers = [one for one in makers if one.registration.lifetime is ServiceLifetime.SINGLETON]
-    if not keepers:
-        return CaptiveServiceError(names)
-    way = [one.name for one in makers[makers.index(keepers[-1]) :]]
-    return CaptiveServiceError([*way, *names], keeper=keepers[-1].name)
+    def _must_await(self, *last: Candidate) -> ServiceCreationError:
+        path: Sequence[Candidate] = [*(one for one, _ in making.get()), *last]
+        return must_await(path)

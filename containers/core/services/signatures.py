@@ -51,6 +51,7 @@ class Parameter:
     annotation: Any
     default: Any
     is_positional_only: bool
+    is_keyword_only: bool = False
 
     @property
     def is_required(self) -> bool:
@@ -60,11 +61,16 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Constructor:
-    """One way to call a class or factory; a class with `@overload`s has several."""
+    """One way to call a class or factory; a class with `@overload`s has several.
+
+    Attributes:
+        is_in_order: Whether the parameters stand as in what is really called.
+    """
 
     call: Callable[..., Any]
     parameters: tuple[Parameter, ...]
     is_factory: bool
+    is_in_order: bool = True
 
 
 def wish_of(annotation: Any, key: Hashable = None) -> Wish:
@@ -119,11 +125,12 @@ def _constructor(
             generics.substituted(hints.get(one.name, NOTHING), bindings),
             one.default,
             one.kind is inspect.Parameter.POSITIONAL_ONLY,
+            one.kind is inspect.Parameter.KEYWORD_ONLY,
         )
         for one in _signature(signed)[skips:]
         if one.name not in bound
     ]
-    return Constructor(call, tuple(found), is_factory)
+    return Constructor(call, tuple(found), is_factory, is_in_order=not skips)
 
 
 def _signature(signed: Any) -> list[inspect.Parameter]:

@@ -13,9 +13,9 @@ import pytest
 from containers.core.services import DIContainer, ServiceLifetime, ServiceProvider
 from containers.errors import (
     CaptiveServiceError,
+    CircularDependencyError,
     OverrideTypeError,
     ServiceCreationError,
-    ServiceCycleError,
     ServiceError,
     ServiceNotRegisteredError,
 )
@@ -237,7 +237,9 @@ class Nest:
 def test_A06_a_cycle_is_told_with_its_path_before_anything_is_made(container):
     for service in (Egg, Hen, Nest):
         container.register_singleton(service)
-    with pytest.raises(ServiceCycleError, match="'Hen' needs itself: Hen -> Nest -> Egg -> Hen"):
+    with pytest.raises(
+        CircularDependencyError, match="'Hen' needs itself: Hen -> Nest -> Egg -> Hen"
+    ):
         container.resolve(Hen)
 
 
@@ -253,14 +255,14 @@ async def test_A06_a_cycle_through_factories_is_told_with_its_path(container, li
     container.register_factory(Egg, egg, lifetime)
     container.register_factory(Hen, hen, lifetime)
     async with container.create_scope() as scope:
-        with pytest.raises(ServiceCycleError, match="Egg -> Hen -> Egg"):
+        with pytest.raises(CircularDependencyError, match="Egg -> Hen -> Egg"):
             await scope.aresolve(Egg)
 
 
 def test_A06_a_cycle_through_plain_factories_is_told_with_its_path(container):
     container.register_factory(Plain, lambda provider: provider.resolve(NeedsPlain).plain)
     container.register_singleton(NeedsPlain)
-    with pytest.raises(ServiceCycleError, match="Plain -> NeedsPlain -> Plain"):
+    with pytest.raises(CircularDependencyError, match="Plain -> NeedsPlain -> Plain"):
         container.resolve(Plain)
 
 

@@ -47,7 +47,7 @@ def test_K01_two_keys_are_two_services_and_without_a_key_there_is_none(container
     container.register_singleton(Greeter, French, key="fr")
     assert container.resolve(Greeter, "en").greet() == "hello"
     assert container.resolve(Greeter, "fr").greet() == "bonjour"
-    assert container.try_resolve(Greeter) is None
+    assert container.resolve_optional(Greeter) is None
 
 
 def test_K02_registered_with_the_key_none_is_registered_without(container):
@@ -152,7 +152,7 @@ async def test_K17_a_key_of_the_wrong_type_is_told_by_every_getter(container):
     with pytest.raises(ServiceCreationError, match=told):
         container.resolve(Named, 5)
     with pytest.raises(ServiceCreationError, match=told):
-        container.try_resolve(Named, 5)
+        container.resolve_optional(Named, 5)
     with pytest.raises(ServiceCreationError, match=told):
         await container.aresolve(Named, 5)
 
@@ -232,7 +232,7 @@ async def test_K27_a_key_that_cannot_be_served_fails_clearly_on_every_getter(con
     """There is one kind of provider and it has keys; what it cannot serve is such a key."""
     container.register_singleton(Plain, key=ANY_KEY)
     unhashable: list[str] = []
-    for getter in (container.resolve, container.try_resolve, container.is_registered):
+    for getter in (container.resolve, container.resolve_optional, container.is_registered):
         with pytest.raises(ServiceCreationError, match="unhashable type: 'list'"):
             getter(Plain, unhashable)
     with pytest.raises(ServiceCreationError, match="unhashable type: 'list'"):

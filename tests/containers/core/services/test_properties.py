@@ -60,4 +60,4 @@ def test_collections_keep_the_order_and_the_last_one_wins(keys):
         container.register_instance(Plain, plain, key=key)
     for key, plains in registered.items():
         assert container.resolve(list[Plain], key) == plains
-        assert container.try_resolve(Plain, key) is (plains[-1] if plains else None)
+        assert container.resolve_optional(Plain, key) is (plains[-1] if plains else None)

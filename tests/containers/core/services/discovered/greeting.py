@@ -4,7 +4,7 @@ from containers.core.services import ServiceLifetime, service
 from tests.containers.core.services.models import Greeter
 
 
-@service(provides=Greeter, key="de")
+@service(interface=Greeter, key="de")
 class German(Greeter):
     def greet(self) -> str:
         return "hallo"

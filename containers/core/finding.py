@@ -1,0 +1,51 @@
+"""Which provider of a container is meant: by dotted name, or by a provider of its class."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dependency_injector import providers as di
+from dependency_injector.wiring import ProvidersMap
+
+from containers.core import graph, layers, layouts
+from containers.core.groups import Group
+from containers.errors import UnknownProviderError
+
+
+def find(container: Any, provider: Any) -> di.Provider[Any]:
+    """The provider a dotted name stands for, or a provider of the container or of its class.
+
+    Raises:
+        UnknownProviderError: The container has no such provider.
+    """
+    if isinstance(provider, di.Provider):
+        return _own(container, provider)
+    found = container
+    for name in provider.split("."):
+        inside = found is container or isinstance(found, (di.Container, Group))
+        found = found.providers.get(name) if inside else None
+        if found is None or isinstance(found, di.Self):
+            raise UnknownProviderError(provider, dict(graph.walk(container)))
+    return found  # type: ignore[no-any-return]  # a provider after the first name
+
+
+def has(container: Any, provider: di.Provider[Any]) -> bool:
+    """Whether the provider is the container's, or stands in for one of its."""
+    return layouts.has(container, provider) or any(
+        layer.brings(provider) and any(layouts.has(container, one) for one in layer.replacements)
+        for layer in layers.active()
+    )
+
+
+def _own(container: Any, provider: di.Provider[Any]) -> di.Provider[Any]:
+    """The container's provider where one of its class is meant; what only uses some passes."""
+    if has(container, provider):
+        return provider
+    own = ProvidersMap(container).resolve_provider(provider)
+    if own is not None:
+        return own
+    reached: Iterator[di.Provider[Any]] = provider.traverse()
+    if any(layouts.has(container, other) for other in reached):
+        return provider
+    known = dict(graph.walk(container))
+    target = getattr(provider, "provides", provider)
+    raise UnknownProviderError(str(getattr(target, "__qualname__", target)), known)

@@ -1,0 +1,1 @@
+"""Frameworks: `setup(app, container)` of each module wires, starts and stops, and opens scopes."""

@@ -1,0 +1,1 @@
+"""Several containers over a package, wired as a package."""

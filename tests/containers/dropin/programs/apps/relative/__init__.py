@@ -1,0 +1,1 @@
+"""Modules named relative to the caller, to a package, or in the declaration."""

@@ -1,0 +1,5 @@
+"""What is named by a string."""
+
+
+class Item:
+    name = "item"

@@ -1,0 +1,1 @@
+"""Programs about wiring; each module wires itself, or a package beside it."""
