@@ -39,11 +39,16 @@ def dependencies(provider: Provider[Any]) -> tuple[Provider[Any], ...]:
 
 def is_async(provider: Provider[Any]) -> bool:
     """Whether an object of this provider must be awaited, told from the declared graph alone."""
+    return asyncness(provider)[0]
+
+
+def asyncness(provider: Provider[Any]) -> tuple[bool, set[Provider[Any]]]:
+    """The same, with every provider that was looked at; none of them is async where this is not."""
     seen: set[Provider[Any]] = set()
     answer = _is_async(provider, seen)
     for one in seen:
         ledger.rely_on(one)
-    return answer
+    return answer, seen
 
 
 def must_await(provider: Provider[Any]) -> bool:

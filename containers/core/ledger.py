@@ -22,11 +22,17 @@ _lock = RLock()
 _compiled: "WeakSet[Any]" = WeakSet()
 _suspended: "WeakSet[Any]" = WeakSet()
 _revision = 0
+_declarations = 0
 
 
 def revision() -> int:
     """Counts the changes of any graph; what was told from one at another count may be wrong."""
     return _revision
+
+
+def declarations() -> int:
+    """Counts the changes of what any provider in use declares; overrides are none."""
+    return _declarations
 
 
 def enter(thing: Compiled, reach: Iterable[Any], seen: int, install: Callable[[], None]) -> None:
@@ -59,6 +65,14 @@ def suspend(thing: Compiled, seen: int, install: Callable[[], None]) -> None:
         if seen == _revision:
             _suspended.add(thing)
             install()
+
+
+def redeclared(provider: Any) -> None:
+    """Drop what stands on the provider, and what was told from its declaration."""
+    global _declarations  # noqa: PLW0603 - the one place that counts
+    with _lock:
+        _declarations += 1
+        changed((provider,))
 
 
 def changed(providers: Container[Any]) -> None:

@@ -17,7 +17,7 @@ from containers.core import graph, layers, ledger, plans, scopes
 from containers.core.bounds import Bounded
 from containers.core.graph import value_of
 from containers.core.targets import Target, imported, target_of
-from containers.core.writing import Shape
+from containers.core.writing import Shape, shape_of
 from infrastructure.resilience import SingleFlight
 
 T = TypeVar("T")
@@ -29,13 +29,18 @@ _MUTATORS = (
     "set_provides", "set_args", "add_args", "clear_args",
     "set_kwargs", "add_kwargs", "clear_kwargs",
     "set_attributes", "add_attributes", "clear_attributes",
-    "override", "reset_last_overriding", "reset_override",
 )  # fmt: skip
+_OVERRIDERS = ("override", "reset_last_overriding", "reset_override")
+
+
+def _changed(provider: "Layered[Any]") -> None:
+    ledger.changed((provider,))
 
 
 def _telling(cls: type["Layered[Any]"], name: str) -> abc.Callable[..., Any]:
     """The class's method, which also drops the plans that its change makes wrong."""
     method = getattr(cls, name)
+    tell = _changed if name in _OVERRIDERS else ledger.redeclared
 
     @functools.wraps(method)
     def change(self: "Layered[Any]", *args: Any, **kwargs: Any) -> Any:
@@ -43,7 +48,7 @@ def _telling(cls: type["Layered[Any]"], name: str) -> abc.Callable[..., Any]:
             args = (imported(args[0]), *args[1:])
         result = method(self, *args, **kwargs)
         if self.is_relied_on:
-            ledger.changed((self,))
+            tell(self)
         return result
 
     return change
@@ -75,7 +80,8 @@ class Layered(di.Provider[T]):
 
         def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:  # noqa: D102 - as of any class
             self = super().__new__(cls)
-            self.drop()
+            if cls._put_answer is not None:
+                cls._put_answer(self, self._first_call)
             return self
 
     def __init_subclass__(cls) -> None:
@@ -83,15 +89,36 @@ class Layered(di.Provider[T]):
         slot = cls.__dict__.get("__call__")
         if isinstance(slot, MemberDescriptorType):
             cls._put_answer = slot.__set__
-        for name in _MUTATORS:
+        for name in (*_MUTATORS, *_OVERRIDERS):
             if name not in cls.__dict__ and hasattr(cls, name):
                 setattr(cls, name, _telling(cls, name))
 
     def __deepcopy__(self, memo: dict[Any, Any] | None = None) -> Self:
-        copied = cast("Self", super().__deepcopy__(memo))
-        if self.port is not None:
-            copied.port = self.port
+        memo = {} if memo is None else memo
+        copied: Self | None = memo.get(id(self))
+        if copied is None:
+            copied = self._copied(memo)
+            if self.port is not None:
+                copied.port = self.port
         return copied
+
+    def _copied(self, memo: dict[Any, Any]) -> Self:
+        """As dependency-injector copies, step by step; what is usual is done in one step."""
+        if shape_of(self) not in _COPIED_AT_ONCE:
+            return cast("Self", super().__deepcopy__(memo))
+        made: Any = self
+        copied: Any = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        target = made.provides
+        if isinstance(target, di.Provider):
+            target = target.__deepcopy__(memo)
+        copied.__init__(target, *_copies(self, made.args, memo), **_named(self, made.kwargs, memo))
+        attributes = getattr(made, "attributes", None)
+        if attributes:
+            copied.set_attributes(**di.deepcopy(dict(attributes), memo))
+        if self.overridden or self.overrides:
+            made._copy_overridings(copied, memo)  # noqa: SLF001 - it is its own
+        return cast("Self", copied)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The object, or an awaitable of it where making it must be awaited."""
@@ -107,11 +134,15 @@ class Layered(di.Provider[T]):
 
     def is_async(self) -> bool:
         """Whether a call gives an awaitable; told from the declared graph, kept once known."""
-        revision = ledger.revision()
-        if self._async[0] != revision:
-            self._async = (revision, graph.is_async(self))
-            if not self._async[1]:
-                self.disable_async_mode()  # or each value is asked whether it is a future
+        declarations = ledger.declarations()
+        if self._async[0] != declarations:
+            answer, seen = graph.asyncness(self)
+            self._async = (declarations, answer)
+            for one in () if answer else seen:
+                if isinstance(one, Layered):
+                    one._async = (declarations, False)  # noqa: SLF001 - another of its kind
+                    # or each value is asked whether it is a future
+                    di.Provider.disable_async_mode(one)
         return self._async[1]
 
     def enable_async_mode(self) -> None:
@@ -132,7 +163,7 @@ class Layered(di.Provider[T]):
     def _request_async(self, *, wanted: bool) -> None:
         if self.is_async_by_request is not wanted:
             self.is_async_by_request = wanted
-            ledger.changed((self,))
+            ledger.redeclared(self)
 
     def answer_by(self, function: abc.Callable[..., Any]) -> None:
         """Let `function` answer the calls, where the class has the slot."""
@@ -155,6 +186,19 @@ class Layered(di.Provider[T]):
 
     def _resolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self._provide(args, kwargs)
+
+
+_COPIED_AT_ONCE = {Shape.CALL, Shape.SINGLETON, Shape.SCOPED}
+
+
+def _copies(provider: Any, args: tuple[Any, ...], memo: dict[Any, Any]) -> tuple[Any, ...]:
+    if all(isinstance(one, di.Provider) for one in args):
+        return tuple([one.__deepcopy__(memo) for one in args])
+    return di.deepcopy_args(provider, args, memo)
+
+
+def _named(provider: Any, kwargs: dict[str, Any], memo: dict[Any, Any]) -> dict[str, Any]:
+    return cast("dict[str, Any]", di.deepcopy_kwargs(provider, kwargs, memo)) if kwargs else kwargs
 
 
 class Object(Layered[T], di.Object[T]):
@@ -195,7 +239,6 @@ class Singleton(Layered[T], di.Singleton[T]):
         super().__init__(provides, *args, **kwargs)
         self._own: dict[Any, Any] = {}
         self._lock = RLock()
-        self._flight: SingleFlight[Any] = SingleFlight()
 
     def reset(self) -> Any:
         """Forget the object, so that the next call makes a new one."""
@@ -237,7 +280,12 @@ class Singleton(Layered[T], di.Singleton[T]):
             return self._keep(await make_async(self, args, kwargs), cells, key)
 
         found = cells.get(key, _NOTHING)
-        return await self._flight.do(key, make) if found is _NOTHING else found
+        return await self._flight().do(key, make) if found is _NOTHING else found
+
+    def _flight(self) -> SingleFlight[Any]:
+        """Has one task make the object while others wait; most singletons need none."""
+        flight: SingleFlight[Any] = self.__dict__.setdefault("_in_flight", SingleFlight())
+        return flight
 
     def _keep(self, made: Any, cells: abc.MutableMapping[Any, Any], key: Any) -> Any:
         """Keep the object, unless overrides changed meanwhile: it may be made of both worlds.
