@@ -104,7 +104,7 @@ class LifecycleError(ContainerError):
 
 
 def _told(path: str, error: BaseException) -> str:
-    text = str(error).removeprefix(f"{path}: ")
+    text = str(error).removeprefix("containers: ").removeprefix(f"{path}: ")
     return text if isinstance(error, InfrastructureError) else f"{type(error).__name__}: {text}"
 
 

@@ -1,5 +1,7 @@
 """dependency-injector's provider names; where ours do more, they stand in their place."""
 
+from typing import TYPE_CHECKING, Any
+
 from dependency_injector.providers import (
     AbstractCallable,
     AbstractCoroutine,
@@ -61,7 +63,9 @@ from containers.core.providers import (
     Singleton,
 )
 from containers.core.resources import Resource
-from containers.core.services.part import Services
+
+if TYPE_CHECKING:
+    from containers.core.services.part import Services
 
 __all__ = [
     "AbstractCallable",
@@ -122,3 +126,12 @@ __all__ = [
     "represent_provider",
     "traverse",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The type-keyed services are imported by those who have some."""
+    if name != "Services":
+        raise AttributeError(f"module 'containers.providers' has no attribute '{name}'")
+    from containers.core.services.part import Services
+
+    return Services

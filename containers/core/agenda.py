@@ -1,7 +1,7 @@
 """What a container starts, and in which order."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,9 @@ class Step:
 def agenda(container: Any) -> list[list[Step]]:
     """The steps by ascending phase; inside a phase what is needed stands before what needs it."""
     things = _to_start(container)
-    needed = {one: frozenset(reached(one) & things.keys() - {one}) for one in things}
+    needed = {
+        one: frozenset(_closure((one,), _outliving) & things.keys() - {one}) for one in things
+    }
     phases = {one: _phase_of(one) for one in things}
     for one, others in needed.items():
         for other in others:
@@ -58,7 +60,7 @@ def needs(provider: Provider) -> tuple[Provider, ...]:
 
 def reached(*providers: Provider) -> set[Provider]:
     """What calls of the providers call, however far away."""
-    return _closure(providers, through_dependencies=True)
+    return _closure(providers, needs)
 
 
 def stand_in_of(provider: Provider) -> Provider | None:
@@ -70,7 +72,7 @@ def stand_in_of(provider: Provider) -> Provider | None:
 def initialized(container: Any) -> list[di.BaseResource[Any]]:
     """The resources that have begun, dependants first; also those the container would not start."""
     names = graph.paths(container)
-    inside = [*names, *_closure(names, through_dependencies=False)]
+    inside = [*names, *_closure(names, _own_needs)]
     resources = [one for one in dict.fromkeys(inside) if isinstance(one, di.BaseResource)]
     begun = [one for one in resources if is_resource(one) and one.initialized]
     return sorted(begun, key=lambda one: len(reached(one)), reverse=True)
@@ -78,10 +80,10 @@ def initialized(container: Any) -> list[di.BaseResource[Any]]:
 
 def made_of(container: Any, resources: Iterable[Provider]) -> list[di.BaseSingleton[Any]]:
     """The singletons of the container that hold what one of the resources gave."""
-    ended = set(resources)
     names = graph.paths(container)
-    inside = dict.fromkeys([*names, *_closure(names, through_dependencies=False)])
-    return [one for one in inside if isinstance(one, di.BaseSingleton) and reached(one) & ended]
+    inside = dict.fromkeys([*names, *_closure(names, _own_needs)])
+    holding = _resting_on(resources, [*inside, *reached(*inside)])
+    return [one for one in inside if isinstance(one, di.BaseSingleton) and one in holding]
 
 
 def name_of(provider: Any) -> str:
@@ -92,8 +94,9 @@ def name_of(provider: Any) -> str:
 def _to_start(container: Any) -> dict[Provider, str]:
     """Everything with a life that is selected and not replaced, by path."""
     names = graph.paths(container)
-    roots = [one for one in names if one not in _unselected(names)]
-    selected = dict.fromkeys([*roots, *_closure(roots, through_dependencies=False)])
+    unselected = _unselected(names)
+    roots = [one for one in names if one not in unselected]
+    selected = dict.fromkeys([*roots, *_closure(roots, _own_needs)])
     for one in list(selected):
         _name_stand_in(one, names)
     return {one: names.get(one) or name_of(one) for one in selected if _is_alive(one)}
@@ -119,6 +122,21 @@ def is_resource(provider: Provider) -> bool:
     return isinstance(provider, di.BaseResource) and not is_local
 
 
+def _resting_on(needed: Iterable[Provider], providers: Iterable[Provider]) -> set[Provider]:
+    """Those of the providers that come to call one of the needed."""
+    users: defaultdict[Provider, set[Provider]] = defaultdict(set)
+    for one in dict.fromkeys(providers):
+        for other in needs(one):
+            users[other].add(one)
+    found: set[Provider] = set()
+    waiting = list(needed)
+    while waiting:
+        fresh = users[waiting.pop()] - found
+        found |= fresh
+        waiting += fresh
+    return found
+
+
 def _name_stand_in(provider: Provider, names: dict[Provider, str]) -> None:
     stand_in = stand_in_of(provider)
     if stand_in is not None and provider in names:
@@ -129,11 +147,11 @@ def _unselected(names: Iterable[Provider]) -> set[Provider]:
     """What only the branches that selectors do not choose could use."""
     branches = {
         branch
-        for one in _closure(names, through_dependencies=True) | set(names)
+        for one in reached(*names) | set(names)
         if isinstance(one, di.Selector) and stand_in_of(one) is None
         for branch in {*one.providers.values()} - {*_chosen(one)}
     }
-    return branches | _closure(branches, through_dependencies=True)
+    return branches | reached(*branches)
 
 
 def _chosen(selector: di.Selector[Any]) -> tuple[Provider, ...]:
@@ -150,21 +168,40 @@ def _chosen(selector: di.Selector[Any]) -> tuple[Provider, ...]:
     return own if branch is None else (*own, branch)
 
 
-def _closure(providers: Iterable[Provider], *, through_dependencies: bool) -> set[Provider]:
-    """What a `Dependency` was given from elsewhere is another container's to start."""
+def _closure(
+    providers: Iterable[Provider], follow: Callable[[Provider], Iterable[Provider]]
+) -> set[Provider]:
     found: set[Provider] = set()
     waiting = list(providers)
     while waiting:
-        for other in _followed(waiting.pop(), through_dependencies=through_dependencies):
+        for other in follow(waiting.pop()):
             if other not in found:
                 found.add(other)
                 waiting.append(other)
     return found
 
 
-def _followed(provider: Provider, *, through_dependencies: bool) -> Iterator[Provider]:
+def _own_needs(provider: Provider) -> tuple[Provider, ...]:
+    """What a `Dependency` was given from elsewhere is another container's to start."""
     is_given = isinstance(provider, (di.Dependency, di.DependenciesContainer))
-    return iter(()) if is_given and not through_dependencies else iter(needs(provider))
+    return () if is_given else needs(provider)
+
+
+def _outliving(provider: Provider) -> tuple[Provider, ...]:
+    """What must run as long as the provider; of type-keyed services, what gives some of them.
+
+    A source that asks the services itself cannot outlive them.
+    """
+    own = [one for one in _sources(provider) if provider not in _closure((one,), _behind) | {one}]
+    return (*needs(provider), *own)
+
+
+def _behind(provider: Provider) -> tuple[Provider, ...]:
+    return (*needs(provider), *_sources(provider))
+
+
+def _sources(provider: Any) -> tuple[Provider, ...]:
+    return provider.sources() if hasattr(type(provider), "sources") else ()
 
 
 def _phase_of(provider: Provider) -> int:

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakSet
 
 from dependency_injector import resources
 
@@ -31,6 +32,12 @@ class Bounded:
     start_timeout: float = 60.0
     stop_timeout: float = 15.0
     phase: int = 0
+
+    @property
+    def holders(self) -> WeakSet[Any]:
+        """Who has started it and not ended it: of several containers, the last one ends it."""
+        found: WeakSet[Any] = self.__dict__.setdefault("_holders", WeakSet())
+        return found
 
     def take_bounds(self, provides: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Keep those of the keywords that are meant for us, and give back the target's."""

@@ -2,18 +2,24 @@
 
 import inspect
 import itertools
-import keyword
 from collections.abc import Callable
-from types import FunctionType
-from typing import Any, NamedTuple, cast
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
 
-from containers.core import graph, plans
+from containers.core import graph, plans, scopes, writing
+from containers.core.bodies import FIXED, Body, Shape, is_plain_name, shape_of
+from containers.core.bodies import is_writable as is_written_out
 from containers.core.markers import Marked
 from containers.core.wiring import Binding
-from containers.core.writing import Shape, shape_of
+
+#: What makes an object is written into the call, if it is not longer.
+MOST_LINES = 40
 
 _ABSENT: Any = object()
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+#: What a function has whose signature is not its own.
+_TELLS_ANOTHER = {"__wrapped__", "__signature__"}
 
 _numbers = itertools.count(1)
 
@@ -22,20 +28,26 @@ class Written(NamedTuple):
     """Code that takes a call, fills what the caller left out, and passes it on.
 
     Attributes:
-        function: Whose code it is.
+        code: Of a function that takes the call.
         names: The globals it uses.
         defaults: Of its positional parameters.
         keyword_defaults: Of the others.
     """
 
-    function: FunctionType
+    code: CodeType
     names: dict[str, Any]
     defaults: tuple[Any, ...]
     keyword_defaults: dict[str, Any]
 
 
 def is_writable(function: Callable[..., Any], bindings: list[Binding]) -> bool:
-    """Whether the call can be written: it ends nothing, and awaits only where it may."""
+    """Whether the call can be written: it ends nothing, and awaits only where it may.
+
+    And the signature is the function's own: a decorated one may take by name only what it shows
+    as taken by position.
+    """
+    if not isinstance(function, FunctionType) or _TELLS_ANOTHER & function.__dict__.keys():
+        return False
     awaits = inspect.iscoroutinefunction(function)
     return not any(
         parameter.closes
@@ -61,10 +73,13 @@ class Writer:
         optional = list(itertools.dropwhile(self._is_required, positional))
         named = [one for one in self._parameters if one.kind is one.KEYWORD_ONLY]
         name = self._function.__name__
-        name = name if name.isidentifier() and not keyword.iskeyword(name) else "call"
+        name = name if is_plain_name(name) else "call"
         source = self._source(name, [one for one in optional if self._is_required(one)])
+        own: dict[str, Any] = {}
+        code = plans.function_of(source, name, own).__code__
+        own.clear()  # the function in it would keep the code
         return Written(
-            cast("FunctionType", plans.function_of(source, name, {})),
+            code,
             self._names,
             tuple(self._default(one) for one in optional),
             {one.name: self._default(one) for one in named if not self._is_required(one)},
@@ -77,7 +92,7 @@ class Writer:
         lines = [f"{'async ' if self._is_async else ''}def {name}({self._declared()}):"]
         for parameter, (marked, provider) in self._injected.items():
             lines.append(f"    if {parameter} is {absent}:")
-            lines.append(f"        {parameter} = {self._value(parameter, marked, provider)}")
+            lines += [f"        {line}" for line in self._filled(parameter, marked, provider)]
         for one in late:
             given = ", ".join(f"{other}={other}" for other in self._injected)
             lines.append(f"    if {one.name} is {absent}:")
@@ -90,6 +105,38 @@ class Writer:
         """The parameters; what they default to belongs to the function, not to its code."""
         bare = [one.replace(default=one.empty, annotation=one.empty) for one in self._parameters]
         return str(inspect.Signature(bare))[1:-1]
+
+    def _filled(self, parameter: str, marked: Marked, provider: Any) -> list[str]:
+        """The lines that fill a parameter."""
+        if not marked.wants_provider and self._is_inlined(provider):
+            lines = self._inlined(parameter, provider)
+            if len(lines) <= MOST_LINES:
+                return lines
+        return [f"{parameter} = {self._value(parameter, marked, provider)}"]
+
+    def _is_inlined(self, provider: Any) -> bool:
+        """Whether what makes the object is written here, and not called."""
+        own = {one.name for one in self._parameters}
+        return provider.last_overriding is None and is_written_out(provider) and not own & FIXED
+
+    def _inlined(self, parameter: str, provider: Any) -> list[str]:
+        is_async = provider.is_async()
+        taken = [*self._names, *(one.name for one in self._parameters)]
+        body = Body(is_async=is_async, taken=taken, suffix=f"_{self._number}_{parameter}")
+        result = body.expression(provider, depth=0)
+        lines = [*body.lines, f"{parameter} = {result}"]
+        if body.needs_scope:
+            asked = f"{'await ' if is_async else ''}{body.name('provider', provider)}()"
+            lines = [
+                f"scope = {body.name('current', scopes.current)}()",
+                f"if {writing.outside(body, is_async=is_async)}:",
+                f"    {parameter} = {asked}",
+                "else:",
+                "    cells = scope.cells",
+                *(f"    {line}" for line in lines),
+            ]
+        self._names |= body.names
+        return lines
 
     def _value(self, parameter: str, marked: Marked, provider: Any) -> str:
         """What fills a parameter: an object that is there, or a call of what makes one."""
@@ -117,6 +164,8 @@ class Writer:
 
     def _name(self, wanted: str, value: Any) -> str:
         name = f"{wanted}_{self._number}"
+        while any(one.name == name for one in self._parameters):
+            name += "_"
         self._names[name] = value
         return name
 

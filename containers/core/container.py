@@ -12,6 +12,7 @@ from dependency_injector.providers import BaseResource
 
 from containers.core import finding, graph, scopes, wiring
 from containers.core.class_overrides import follow, override_class
+from containers.core.failures import going_on
 from containers.core.initializing import init_resources, shutdown_resources
 from containers.core.layouts import Layout
 from containers.core.lifecycle import Lifecycle
@@ -142,7 +143,8 @@ class Methods:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await Methods.stop(self)
+        with going_on(error):
+            await Methods.stop(self)
 
     def __enter__(self) -> Self:
         self._lifecycle().start_sync()
@@ -154,7 +156,8 @@ class Methods:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lifecycle().stop_sync()
+        with going_on(error):
+            self._lifecycle().stop_sync()
 
     @_Told
     def is_started(self) -> bool:
@@ -265,6 +268,16 @@ class DeclarativeContainer(Methods, di.DeclarativeContainer):  # type: ignore[mi
         class keeps dependency-injector's meaning.
         """
         return override_class(cls, mapping, names, isolated=isolated)
+
+    @classmethod
+    def explain(cls, provider: Any) -> "Explanation":
+        """The same of the declaration, before there is a container."""
+        return Methods.explain(cls, provider)  # type: ignore[arg-type]  # a class will do
+
+    @classmethod
+    def graph(cls, format: str = "mermaid", *, focus: Any = None) -> str:
+        """The same of the declaration, before there is a container."""
+        return Methods.graph(cls, format, focus=focus)  # type: ignore[arg-type]  # a class will do
 
 
 def _home_of_names(container: Any, caller: dict[str, Any]) -> str | None:

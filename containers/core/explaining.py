@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dependency_injector import providers as di
 
@@ -140,17 +140,46 @@ class _Tree:
         self._told: set[di.Provider[Any]] = set()
 
     def needs_of(self, provider: di.Provider[Any]) -> tuple[Need, ...]:
-        self._told.add(provider)
-        needed = injections.needs(provider, self._known)
-        return tuple(self._need(other, arguments) for other, arguments in needed.items())
+        """Depth first, and without recursion: chains may be long."""
+        branches = [self._branch(provider, ())]
+        while True:
+            branch = branches[-1]
+            other, arguments = next(branch.waiting, (None, ()))
+            if other is not None and other in self._told:
+                branch.needs.append(self._repeated(other, arguments))
+            elif other is not None:
+                branches.append(self._branch(other, arguments))
+            elif len(branches) > 1:
+                branches.pop()
+                branches[-1].needs.append(self._need(branch))
+            else:
+                return tuple(branch.needs)
 
-    def _need(self, provider: di.Provider[Any], arguments: tuple[str, ...]) -> Need:
+    def _branch(self, provider: di.Provider[Any], arguments: tuple[str, ...]) -> "_Branch":
+        self._told.add(provider)
+        waiting = iter(injections.needs(provider, self._known).items())
+        return _Branch(provider, arguments, waiting, [])
+
+    def _need(self, branch: "_Branch") -> Need:
+        lifetime = describing.lifetime_of(branch.provider)
+        return Need(self._path(branch.provider), lifetime, branch.arguments, tuple(branch.needs))
+
+    def _repeated(self, provider: di.Provider[Any], arguments: tuple[str, ...]) -> Need:
+        has_more = bool(injections.needs(provider, self._known))
         lifetime = describing.lifetime_of(provider)
-        path = self._known.get(provider) or describing.stand_in_name(provider)
-        if provider in self._told:
-            has_more = bool(injections.needs(provider, self._known))
-            return Need(path, lifetime, arguments, is_told_above=has_more)
-        return Need(path, lifetime, arguments, self.needs_of(provider))
+        return Need(self._path(provider), lifetime, arguments, is_told_above=has_more)
+
+    def _path(self, provider: di.Provider[Any]) -> str:
+        return self._known.get(provider) or describing.stand_in_name(provider)
+
+
+class _Branch(NamedTuple):
+    """A provider whose needs are being told: those that wait, and those that are done."""
+
+    provider: di.Provider[Any]
+    arguments: tuple[str, ...]
+    waiting: Iterator[tuple[di.Provider[Any], tuple[str, ...]]]
+    needs: list[Need]
 
 
 def _is_built(provider: di.Provider[Any]) -> bool | None:
@@ -230,10 +259,12 @@ def _replaced(one: Replacement) -> str:
     return f"by {one.by} ({one.how}{reach})"
 
 
-def _drawn(needs: tuple[Need, ...], indent: str = "") -> Iterator[str]:
-    for need in needs:
+def _drawn(needs: tuple[Need, ...]) -> Iterator[str]:
+    waiting = [(need, "") for need in reversed(needs)]
+    while waiting:
+        need, indent = waiting.pop()
         names = [name for name in need.arguments if name != need.path.rpartition(".")[2]]
         given = f" as {', '.join(names)}" if names else ""
         above = ", see above" if need.is_told_above else ""
         yield f"{indent}{need.path}{given} ({need.lifetime}{above})"
-        yield from _drawn(need.needs, f"{indent}  ")
+        waiting += ((other, f"{indent}  ") for other in reversed(need.needs))

@@ -30,6 +30,8 @@ def find(container: Any, provider: Any) -> di.Provider[Any]:
 
 def has(container: Any, provider: di.Provider[Any]) -> bool:
     """Whether the provider is the container's, or stands in for one of its."""
+    if isinstance(container, type):  # it has no scopes, and so no layout
+        return provider in graph.paths(container)
     return layouts.has(container, provider) or any(
         layer.brings(provider) and any(layouts.has(container, one) for one in layer.replacements)
         for layer in layers.active()
@@ -46,6 +48,4 @@ def _own(container: Any, provider: di.Provider[Any]) -> di.Provider[Any]:
     reached: Iterator[di.Provider[Any]] = provider.traverse()
     if any(layouts.has(container, other) for other in reached):
         return provider
-    known = dict(graph.walk(container))
-    target = getattr(provider, "provides", provider)
-    raise UnknownProviderError(str(getattr(target, "__qualname__", target)), known)
+    raise UnknownProviderError(graph.name_of(provider), dict(graph.walk(container)))

@@ -59,20 +59,24 @@ def _classes(annotation: Any) -> tuple[type, ...]:
     return (found,) if isinstance(found, type) and found not in {Any, object} else ()
 
 
+#: What a provider of a kind gives, and whether no subclass of it.
+_GIVEN: tuple[tuple[type, tuple[type, bool]], ...] = (
+    (di.Delegate, (di.Provider, False)),
+    (di.List, (list, True)),
+    (di.Dict, (dict, True)),
+)
+
+
 def _made_by(provider: di.Provider[Any]) -> tuple[Any, bool]:
     """The class of a provider's objects, and whether that is told by a class, not an annotation."""
+    port = port_of(provider)
+    if getattr(type(provider), "is_named_in_scope", False):  # it holds the name of what it gives
+        return port or _UNKNOWN, False
     if isinstance(provider, di.Object):
         return type(provider.provides), True
-    if isinstance(provider, di.Delegate):
-        return di.Provider, False
-    if isinstance(provider, di.List):
-        return list, True
-    if isinstance(provider, di.Dict):
-        return dict, True
     if isinstance(provider, (di.Factory, di.BaseSingleton, di.Callable)):
-        port = port_of(provider)
-        return (port or _UNKNOWN), port is provider.provides
-    return _UNKNOWN, False
+        return port or _UNKNOWN, port is provider.provides
+    return next((made for kind, made in _GIVEN if isinstance(provider, kind)), (_UNKNOWN, False))
 
 
 def _value_fits(value: Any, expected: type) -> bool:

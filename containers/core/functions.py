@@ -19,6 +19,11 @@ wire = Methods.wire
 unwire = Methods.unwire
 
 
+def is_started(container: Any) -> bool:
+    """Whether the container runs."""
+    return Methods._lifecycle(container).is_started  # noqa: SLF001 - the container's own record
+
+
 def override(
     container: Any, mapping: Any = None, /, *, isolated: bool = False, **names: Any
 ) -> Any:

@@ -45,10 +45,24 @@ def is_async(provider: Provider[Any]) -> bool:
 def asyncness(provider: Provider[Any]) -> tuple[bool, set[Provider[Any]]]:
     """The same, with every provider that was looked at; none of them is async where this is not."""
     seen: set[Provider[Any]] = set()
-    answer = _is_async(provider, seen)
+    waiting, answer = [provider], False
+    while waiting and not answer:
+        one = waiting.pop()
+        if one not in seen and not _is_passed_over(one):
+            seen.add(one)
+            answer = _awaits(one)
+            waiting += declared(one)
     for one in seen:
         ledger.rely_on(one)
     return answer, seen
+
+
+def is_unset(provider: Provider[Any]) -> bool:
+    """Whether it is a `Dependency` that was given nothing yet; it may be given anything."""
+    if not isinstance(provider, di.Dependency) or provider.last_overriding is not None:
+        return False
+    default: Any = provider.default
+    return default is None
 
 
 def must_await(provider: Provider[Any]) -> bool:
@@ -69,22 +83,20 @@ async def value_of(injection: Any) -> Any:
     return await value if not is_ours and inspect.isawaitable(value) else value
 
 
-def _is_async(provider: Provider[Any], seen: set[Provider[Any]]) -> bool:
-    if provider in seen or isinstance(provider, (di.Delegate, di.Container, Group)):
-        return False
-    if isinstance(provider, di.BaseResource) and getattr(provider, "is_opened_by_container", False):
-        return False  # its dependants are handed the object
-    seen.add(provider)
+def _is_passed_over(provider: Provider[Any]) -> bool:
+    """What is only handed on, or is opened by the container: its dependants get the object."""
+    if isinstance(provider, di.BaseResource):
+        return bool(getattr(provider, "is_opened_by_container", False))
+    return isinstance(provider, (di.Delegate, di.Container, Group))
+
+
+def _awaits(provider: Provider[Any]) -> bool:
+    """Whether making its object must be awaited, whatever it is made of."""
     if hasattr(type(provider), "is_async_by_request") and provider.is_async_by_request:  # type: ignore[attr-defined]  # ours have it
         return True
     target = getattr(provider, "provides", None) if _has_target(provider) else None
-    if (
-        target is not None
-        and not isinstance(target, Provider)
-        and _makes_awaitable(provider, target)
-    ):
-        return True
-    return any(_is_async(other, seen) for other in declared(provider))
+    is_known = target is not None and not isinstance(target, Provider)
+    return is_known and _makes_awaitable(provider, target)
 
 
 def declared(provider: Provider[Any]) -> Iterator[Provider[Any]]:
@@ -107,3 +119,11 @@ def _makes_awaitable(provider: Provider[Any], target: Any) -> bool:
     if isinstance(provider, di.BaseResource) or getattr(provider, "enters_contexts", False):
         return kind.is_async
     return kind is Target.COROUTINE
+
+
+def name_of(provider: Provider[Any]) -> str:
+    """What a provider is called where its path is not known: as declared, or as its target."""
+    if hasattr(type(provider), "declared_as") and provider.declared_as:  # type: ignore[attr-defined]  # ours have it
+        return str(provider.declared_as)  # type: ignore[attr-defined]  # ours have it
+    named = getattr(getattr(provider, "provides", None), "__qualname__", None)
+    return named if isinstance(named, str) else type(provider).__name__

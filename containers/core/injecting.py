@@ -4,7 +4,8 @@ import builtins
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FunctionType
 from typing import Any, TypeVar, cast
 from warnings import warn
@@ -63,7 +64,6 @@ class Call(wiring.Injection):
         super().__init__(function, parameters)
         self._is_async = inspect.iscoroutinefunction(function)
         self._was_called = False
-        self._written: list[calls.Written] = []
         self._asking = _ASKING[self._is_async]
         names = {"__builtins__": builtins, "__name__": function.__module__, "injection": self}
         self.wrapper = FunctionType(self._asking, names)
@@ -72,16 +72,12 @@ class Call(wiring.Injection):
 
     def drop(self) -> None:
         """Go back to the path that asks every provider."""
+        self.reach = frozenset()
         self.wrapper.__code__ = self._asking
         self.wrapper.__globals__["call"] = (
             _acall_and_prepare if self._is_async else _call_and_prepare
         )
         self._was_called = False
-
-    def forget(self) -> None:
-        """Let go of the containers, and of the objects they gave."""
-        super().forget()
-        self._keep_written(0)
 
     def prepare(self) -> None:
         """Have the code written on the second call, when most of what it needs is there."""
@@ -93,7 +89,7 @@ class Call(wiring.Injection):
         providers = [provider for _, _, provider in bindings]
         if any(map(layers.touched_anywhere, providers)):
             ledger.suspend(self, seen, self._stay)
-        elif calls.is_writable(self.function, bindings):
+        elif not self.is_contested and calls.is_writable(self.function, bindings):
             written = calls.Writer(self.function, bindings).written()
             reach = {one for provider in providers for one in (provider, *provider.traverse())}
             ledger.enter(self, reach, seen, functools.partial(self._answer_by, written))
@@ -104,19 +100,20 @@ class Call(wiring.Injection):
         self.wrapper.__globals__["call"] = filling.acall if self._is_async else filling.call
 
     def _answer_by(self, written: calls.Written) -> None:
-        self._keep_written(1)
-        self._written.append(written)
         wrapper = self.wrapper
         wrapper.__globals__.update(written.names)
+        let_go = functools.partial(_let_go, weakref.ref(self), frozenset(written.names))
+        weakref.finalize(written.code, let_go).atexit = False
         wrapper.__defaults__ = written.defaults
         wrapper.__kwdefaults__ = written.keyword_defaults
-        wrapper.__code__ = written.function.__code__
+        wrapper.__code__ = written.code
 
-    def _keep_written(self, most: int) -> None:
-        """Remove the names of older code; a call that runs by the last one may need its still."""
-        while len(self._written) > most:
-            for name in self._written.pop(0).names:
-                self.wrapper.__globals__.pop(name, None)
+
+def _let_go(injection: "weakref.ref[Call]", names: Iterable[str]) -> None:
+    """Remove the names of code that answers no more, when the last call that runs by it is over."""
+    if (call := injection()) is not None:
+        for name in names:
+            call.wrapper.__globals__.pop(name, None)
 
 
 def _call_and_prepare(injection: Call, args: Any, kwargs: Any) -> Any:

@@ -41,12 +41,17 @@ class Layer:
         self.is_active = True
         self._standing = dict(standing)
         self._touched: dict[Provider[Any], bool] = {}
+        self._revision = -1
 
     def touches(self, provider: Provider[Any]) -> bool:
         """Whether the provider, of whichever container, comes to depend on a replaced one."""
-        known = self._touched.get(provider)
+        revision = ledger.revision()
+        if self._revision != revision:  # a declaration changed
+            self._touched, self._revision = {}, revision
+        touched = self._touched
+        known = touched.get(provider)
         if known is None:
-            known = self._touched[provider] = self._reaches_replaced(provider)
+            known = touched[provider] = self._reaches_replaced(provider)
         return known
 
     def _reaches_replaced(self, provider: Provider[Any]) -> bool:
@@ -54,6 +59,7 @@ class Layer:
         waiting = [provider]
         while waiting:
             one = waiting.pop()
+            ledger.rely_on(one)
             stand_in = self._standing.get(one)
             for other in dependencies(one) if stand_in is None else (stand_in,):
                 if other in self.replacements:

@@ -11,6 +11,9 @@ from containers.core.endings import details, unless_it_is
 from containers.core.shielding import finish
 from containers.errors import LifecycleError
 
+#: The event loop knows its tasks weakly; what lives is kept although its container is dropped.
+_living: set["asyncio.Task[None]"] = set()
+
 Leave = Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], Any]
 
 
@@ -64,6 +67,13 @@ class KeptLife:
         self._waiting = 0
         self._task = loop.create_task(self._live(make))
         self._task.add_done_callback(self._has_ended)
+        _living.difference_update([one for one in _living if one.get_loop().is_closed()])
+        _living.add(self._task)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its event loop is closed."""
+        return self._task.get_loop().is_closed()
 
     async def begin(self) -> None:
         """Wait until the object is there; when the last one who waits is cancelled, it is undone.
@@ -120,6 +130,7 @@ class KeptLife:
                     await left
 
     def _has_ended(self, _: "asyncio.Task[None]") -> None:
+        _living.discard(self._task)
         if not self._began.done():
             self._forget(self)
 

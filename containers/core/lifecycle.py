@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from threading import RLock
 from typing import Any
 
 from containers.core import layers, steps
@@ -14,14 +15,13 @@ from containers.core.agenda import (
     made_of,
     name_of,
 )
+from containers.core.bounds import Bounded
+from containers.core.failures import Failures, failures_of, not_started, note, raise_unended
 from containers.core.graph import value_of
 from containers.core.resources import Resource, asked_by, name_resources
 from containers.core.shielding import finish
 from containers.core.timeline import Started, Timeline
 from containers.core.validation import check
-from containers.errors import LifecycleError
-
-Failures = dict[str, BaseException]
 
 
 class Lifecycle:
@@ -38,6 +38,7 @@ class Lifecycle:
         self._began = 0.0
         self._home: asyncio.AbstractEventLoop | None = None
         self._turns: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._sync_turn = RLock()
         self.is_started = False
         self.report = Timeline()
 
@@ -78,6 +79,7 @@ class Lifecycle:
             for resource in unopened:
                 await resource.open()
                 self._opened.add(resource)
+                resource.holders.add(self)
         return await value_of(provider)
 
     def start_sync(self) -> None:
@@ -86,8 +88,11 @@ class Lifecycle:
         Raises:
             LifecycleError: Something does; or something failed, and the rest was ended again.
         """
-        if self.is_started:
-            return
+        with self._sync_turn:
+            if not self.is_started:
+                self._start_sync()
+
+    def _start_sync(self) -> None:
         timeline = self._prepare()
         for step in (step for level in agenda(self._container) for step in level):
             since = time.perf_counter()
@@ -96,16 +101,17 @@ class Lifecycle:
             except BaseException as error:
                 unended = self._end_all_sync()
                 if not isinstance(error, Exception):
-                    _note(error, unended)
+                    note(error, unended)
                     raise
-                raise _not_started({step.path: error}, unended) from error
+                raise not_started({step.path: error}, unended) from error
             self._has_started(step, thing, since, timeline)
         self.report, self.is_started = Timeline(timeline), True
 
     def stop_sync(self) -> None:
         """End everything `start_sync` started, last started first; each has its turn."""
-        self.is_started = False
-        _raise(self._end_all_sync())
+        with self._sync_turn:
+            self.is_started = False
+            raise_unended(self._end_all_sync())
 
     def _prepare(self) -> list[Started]:
         check(self._container)
@@ -129,15 +135,17 @@ class Lifecycle:
         except BaseException as error:
             await finish(self._undo(tasks.values(), error))
             raise
-        return _failures(level, tasks)
+        return failures_of(level, tasks)
 
     def _has_started(self, step: Step, thing: Any, since: float, timeline: list[Started]) -> None:
         now = time.perf_counter()
         self._running.append((step, thing))
+        if isinstance(step.provider, Bounded):
+            step.provider.holders.add(self)
         timeline.append(Started(step.path, since - self._began, now - since, step.phase))
 
     async def _give_up(self, failures: Failures) -> None:
-        raise _not_started(failures, await self._end_all())
+        raise not_started(failures, await self._end_all())
 
     async def _undo(
         self, tasks: Iterable["asyncio.Task[None]"], interruption: BaseException
@@ -147,17 +155,14 @@ class Lifecycle:
         try:
             late = await _abandoned(tasks)
         finally:
-            _note(interruption, await self._end_all(), late)
+            note(interruption, await self._end_all(), late)
 
     async def _end_all_or_raise(self) -> None:
-        _raise(await self._end_all())
+        raise_unended(await self._end_all())
 
     async def _end_all(self) -> Failures:
         failures: Failures = {}
-        self._adopt()
-        self._forget_holders()
-        while self._running:
-            step, thing = self._running.pop()
+        for step, thing in self._endings():
             try:
                 await steps.end(step, thing)
             except BaseException as error:  # noqa: BLE001 - the others must be ended too
@@ -166,15 +171,27 @@ class Lifecycle:
 
     def _end_all_sync(self) -> Failures:
         failures: Failures = {}
-        self._adopt()
-        self._forget_holders()
-        while self._running:
-            step, thing = self._running.pop()
+        for step, thing in self._endings():
             try:
                 steps.end_sync(step, thing)
             except BaseException as error:  # noqa: BLE001 - the others must be ended too
                 failures[step.path] = error
         return failures
+
+    def _endings(self) -> Iterator[tuple[Step, Any]]:
+        """What is to be ended, one after the other: not what another container runs as well."""
+        self._adopt()
+        self._forget_holders()
+        while self._running:
+            step, thing = self._running.pop()
+            if self._was_last(step.provider):
+                yield step, thing
+
+    def _was_last(self, provider: Any) -> bool:
+        if not isinstance(provider, Bounded):
+            return True
+        provider.holders.discard(self)
+        return not provider.holders
 
     def _adopt(self) -> None:
         """Take over the resources that began without a start; nothing that runs needs them.
@@ -199,7 +216,11 @@ class Lifecycle:
         """Whether it was started in an event loop that is closed: all that ran there is gone."""
         is_gone = self._home is not None and self._home.is_closed()
         if is_gone:
-            self._running.clear()
+            self._forget_holders()
+            while self._running:
+                provider = self._running.pop()[0].provider
+                if self._was_last(provider) and isinstance(provider, Resource):
+                    provider.forget_lost()
         return is_gone
 
     def _turn(self) -> asyncio.Lock:
@@ -218,42 +239,3 @@ async def _abandoned(tasks: Iterable["asyncio.Task[None]"]) -> list[BaseExceptio
     await asyncio.wait(tasks)
     errors = (None if task.cancelled() else task.exception() for task in tasks)
     return [error for error in errors if error is not None]
-
-
-def _failures(level: list[Step], tasks: dict[Any, "asyncio.Task[None]"]) -> Failures:
-    """The errors by path; what only waited for a failed one is left out."""
-    failed = {
-        provider: error for provider, task in tasks.items() if (error := _failure(task)) is not None
-    }
-    return {
-        step.path: failed[step.provider]
-        for step in level
-        if step.provider in failed and not step.needs & failed.keys()
-    }
-
-
-def _failure(task: "asyncio.Task[None]") -> BaseException | None:
-    """What went wrong; a thing that cancels itself has failed too."""
-    if task.cancelled():
-        return asyncio.CancelledError("it cancelled its own start")
-    return task.exception()
-
-
-def _not_started(failures: Failures, unended: Failures) -> LifecycleError:
-    what = "could not start; what had started was ended"
-    return LifecycleError(what, failures=failures, unended=unended)
-
-
-def _note(error: BaseException, unended: Failures, late: Iterable[BaseException] = ()) -> None:
-    """Write on what interrupted a start what failed while it was undone."""
-    for each in late:
-        error.add_note(f"while it was interrupted: {type(each).__name__}: {each}")
-    for path, each in unended.items():
-        error.add_note(f"while ending '{path}': {type(each).__name__}: {each}")
-
-
-def _raise(failures: Failures) -> None:
-    for path, error in failures.items():
-        error.add_note(f"while ending '{path}'")
-    if failures:
-        raise BaseExceptionGroup("the container did not end cleanly", list(failures.values()))

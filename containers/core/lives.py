@@ -88,6 +88,12 @@ class Lives:
         raise_together(failures)
         return None
 
+    def forget_lost(self) -> None:
+        """Let go of those whose event loop is closed: nothing can be asked of them."""
+        for life in list(self._begun.values()):
+            if isinstance(life, KeptLife) and life.is_lost:
+                self._forget(life)
+
     def _keep(self, key: Hashable, life: KeptLife) -> bool:
         _drop(life, self._beginning)
         return self._begun.setdefault(key, life) is life

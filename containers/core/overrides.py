@@ -35,8 +35,10 @@ class Override:
         self._layer = layers.Layer(ours | self._foreign, standing)
         self._foreign |= _fresh_copies(self._layer, container)
         if isolated and self._foreign:
+            known = graph.paths(container)
+            named = sorted(known.get(one) or graph.name_of(one) for one in self._foreign)
             raise OverrideTypeError(
-                f"cannot isolate {', '.join(map(str, self._foreign))}",
+                f"cannot isolate {', '.join(named)}",
                 where="containers",
                 hint="Declare it with `containers.providers`, or leave out isolated=True.",
             )

@@ -9,7 +9,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from containers.core import graph, layers, ledger, writing
-from containers.core.writing import Shape, shape_of
+from containers.core.bodies import Shape, has_place, is_writable, shape_of
 
 #: Distinct sources that are kept compiled; a plan in use keeps its own code.
 KEPT_SOURCES = 512
@@ -20,6 +20,9 @@ _numbers = itertools.count(1)
 def answer_of(provider: Any) -> Callable[..., Any]:
     """What answers the provider's calls, put in its place where it may stay there."""
     seen = ledger.revision()
+    reach = (provider, *provider.traverse())
+    for one in reach:
+        ledger.rely_on(one)
     if layers.touched_anywhere(provider):
         stay = partial(provider.answer_by, provider.uncompiled)
         ledger.suspend(provider, seen, stay)
@@ -27,7 +30,6 @@ def answer_of(provider: Any) -> Callable[..., Any]:
     answer = _answer(provider)
     if answer is None:
         return provider.uncompiled  # type: ignore[no-any-return]  # a provider's method
-    reach = (provider, *provider.traverse())
     ledger.enter(provider, reach, seen, partial(provider.answer_by, answer))
     return answer
 
@@ -39,21 +41,19 @@ def _answer(provider: Any) -> Callable[..., Any] | None:
         return stand_in  # type: ignore[no-any-return]  # a provider
     shape = None if stand_in is not None else shape_of(provider)
     if shape is Shape.CONSTANT:
-        return _constant(provider.provides)
+        return _kept(provider, provider.provides)
     if shape is Shape.SINGLETON:
         return _of_singleton(provider)
-    if shape is Shape.SCOPED and not writing.has_place(provider):
+    if shape is Shape.SCOPED and not has_place(provider):
         return None
-    if shape is None or not writing.is_writable(provider):
+    if shape is None or not is_writable(provider):
         return provider.uncompiled  # type: ignore[no-any-return]  # a provider's method
-    return function_of(*writing.Writer(provider).written())
+    return function_of(*writing.written(provider))
 
 
 def _of_singleton(provider: Any) -> Callable[..., Any] | None:
     built = provider.built()
-    if not built:
-        return None
-    return _awaited_constant(*built) if provider.is_async() else _constant(*built)
+    return _kept(provider, *built) if built else None
 
 
 def function_of(source: str, name: str, names: dict[str, Any]) -> Callable[..., Any]:
@@ -69,7 +69,7 @@ def function_of(source: str, name: str, names: dict[str, Any]) -> Callable[..., 
     for made in [one for one in names.values() if _is_from(one, code)]:
         made.__code__ = made.__code__.replace(co_filename=filename)
     linecache.cache[filename] = (len(source), None, lines, filename)
-    weakref.finalize(function, linecache.cache.pop, filename, None).atexit = False
+    weakref.finalize(function.__code__, linecache.cache.pop, filename, None).atexit = False
     return function
 
 
@@ -80,6 +80,11 @@ def _compiled(source: str) -> tuple[CodeType, list[str]]:
 
 def _is_from(value: Any, code: CodeType) -> bool:
     return isinstance(value, FunctionType) and value.__code__.co_filename == code.co_filename
+
+
+def _kept(provider: Any, value: Any) -> Callable[..., Any]:
+    """Gives the object that is there, or an awaitable of it."""
+    return _awaited_constant(value) if provider.is_async() else _constant(value)
 
 
 def _constant(value: Any) -> Callable[..., Any]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from dependency_injector import providers as di
 
-from containers.core import graph, layers, ledger, plans, scopes
+from containers.core import circles, graph, layers, ledger, plans, scopes
+from containers.core.bodies import Shape, shape_of
 from containers.core.bounds import Bounded
 from containers.core.graph import value_of
 from containers.core.targets import Target, imported, target_of
-from containers.core.writing import Shape, shape_of
 from infrastructure.resilience import SingleFlight
 
 T = TypeVar("T")
@@ -63,12 +63,16 @@ class Layered(di.Provider[T]):
     Attributes:
         port: What dependants expect, where the target does not tell; overrides are held to it.
         reach: The providers its plan stands on.
+        declared_as: Its name in the class that declares it, where there is one.
+        known_open: When it was looked at last and no circle was found.
     """
 
     port: type | None = None
     reach: frozenset[di.Provider[Any]] = frozenset()
     is_relied_on = False
     is_async_by_request = False
+    known_open: Any = None
+    declared_as: str = ""
     _async: tuple[int, bool] = (-1, False)
     _put_answer: abc.Callable[[Any, abc.Callable[..., Any]], None] | None = None
 
@@ -93,11 +97,16 @@ class Layered(di.Provider[T]):
             if name not in cls.__dict__ and hasattr(cls, name):
                 setattr(cls, name, _telling(cls, name))
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.declared_as = self.declared_as or name
+
     def __deepcopy__(self, memo: dict[Any, Any] | None = None) -> Self:
         memo = {} if memo is None else memo
         copied: Self | None = memo.get(id(self))
         if copied is None:
             copied = self._copied(memo)
+            if self.declared_as:
+                copied.declared_as = self.declared_as
             if self.port is not None:
                 copied.port = self.port
         return copied
@@ -130,13 +139,16 @@ class Layered(di.Provider[T]):
         if stand_in is not None:
             result = stand_in(*args, **kwargs)
             return _awaited(result) if self.is_async() else result
-        return self._resolve(args, kwargs)
+        result = self._resolve(args, kwargs)
+        return _awaited(result) if self.is_async_by_request else result
 
     def is_async(self) -> bool:
         """Whether a call gives an awaitable; told from the declared graph, kept once known."""
         declarations = ledger.declarations()
         if self._async[0] != declarations:
             answer, seen = graph.asyncness(self)
+            if any(map(graph.is_unset, seen)):
+                return answer
             self._async = (declarations, answer)
             for one in () if answer else seen:
                 if isinstance(one, Layered):
@@ -175,6 +187,8 @@ class Layered(di.Provider[T]):
         self.answer_by(self._first_call)
 
     def _first_call(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs:  # what is given by name is not asked for
+            circles.refuse(self)
         result = self.uncompiled(*args, **kwargs)
         self.answer_by(self._second_call)
         return result
@@ -182,6 +196,7 @@ class Layered(di.Provider[T]):
     def _second_call(self, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs:
             return self.uncompiled(*args, **kwargs)
+        circles.refuse(self)
         return plans.answer_of(self)()
 
     def _resolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -334,6 +349,7 @@ class ContextValue(Layered[T], di.Object[T]):
 
     __slots__ = ("__call__",)
     lives_in_scope = True
+    is_named_in_scope = True
 
     def __init__(self, name: str = "", instance_of: type[T] | None = None) -> None:
         super().__init__(cast("T", name))

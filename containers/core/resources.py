@@ -11,12 +11,12 @@ from dependency_injector import resources
 from dependency_injector.errors import Error
 
 from containers.core import agenda, graph, layers, ledger
+from containers.core.bodies import Shape
 from containers.core.bounds import Bounded
 from containers.core.lives import AnyLife, Lives, NothingToAwait
 from containers.core.places import place_of
 from containers.core.providers import Layered, make_async
 from containers.core.targets import target_of
-from containers.core.writing import Shape
 from containers.errors import LifecycleError
 
 T = TypeVar("T")
@@ -104,9 +104,6 @@ class Resource(Bounded, Layered[T], di.Resource[T]):
         self._lives = Lives(lambda: ledger.changed((self,)))
         self._turned_async = False
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.path = self.path or name
-
     def __deepcopy__(self, memo: dict[Any, Any] | None = None) -> Self:
         if self._lives:
             raise Error("Can not copy initialized resource")
@@ -118,7 +115,7 @@ class Resource(Bounded, Layered[T], di.Resource[T]):
     @property
     def name(self) -> str:
         """The path, or where that is not known the target."""
-        return self.path or getattr(self.provides, "__qualname__", None) or str(self.provides)
+        return self.path or graph.name_of(self)
 
     @property
     def initialized(self) -> bool:
@@ -174,6 +171,10 @@ class Resource(Bounded, Layered[T], di.Resource[T]):
         """
         ending = self._lives.end(error)
         return NothingToAwait() if ending is None and self.needs_loop else ending
+
+    def forget_lost(self) -> None:
+        """Let go of an object whose event loop is closed, so that the next start makes another."""
+        self._lives.forget_lost()
 
     async def open(self) -> T:
         """The object, started first if it is not; concurrent callers share one start."""

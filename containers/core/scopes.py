@@ -46,6 +46,7 @@ current = _current.get
 #: The same for setting it.
 _set_current = _current.set
 _NOTHING: list[Any] = []
+_NOTHING_GIVEN: Mapping[str, Any] = MappingProxyType({})
 
 
 class Scope(RLock):
@@ -60,7 +61,8 @@ class Scope(RLock):
     each unit of work would be felt.
 
     Attributes:
-        container: Whose providers it serves.
+        container: Whose providers it serves; None when it has ended.
+        given: What it was opened with, by name; `context` shows it.
         parent: The scope around it, of any container.
         layout: The container's layout while the scope is open, None before and after.
         cells: Its objects, in the places of the layout.
@@ -70,11 +72,11 @@ class Scope(RLock):
     """
 
     __slots__ = (
-        "_context",
         "_others",
         "cells",
         "container",
         "endings",
+        "given",
         "layout",
         "parent",
         "pending",
@@ -86,14 +88,14 @@ class Scope(RLock):
     cells: list[Any]
     endings: list[tuple[End, Any, bool]] | None
     pending: dict[Any, asyncio.Event | None]
-    _context: dict[str, Any]
+    given: Mapping[str, Any]
     #: What has no place in the layout: objects made under an override, or for a stand-in.
     _others: dict[Any, Any] | None
 
     @property
     def context(self) -> Mapping[str, Any]:
         """What `container.scope(**context)` was given, read-only."""
-        return MappingProxyType(self._context)
+        return MappingProxyType(self.given)
 
     @property
     def is_open(self) -> bool:
@@ -116,7 +118,13 @@ class Scope(RLock):
             return await self.container._lifecycle().value_of(found)  # noqa: SLF001 - as the container's aget
 
     def scope(self, **context: Any) -> "Scope":
-        """A scope inside this one, with objects of its own."""
+        """A scope inside this one, with objects of its own.
+
+        Raises:
+            ContainerError: The scope has ended.
+        """
+        if self.container is None:
+            raise _used()
         return new_scope(self.container, **context)
 
     def made(self, key: Any, kind: Target, make: Callable[[], Any]) -> Any:
@@ -167,12 +175,18 @@ class Scope(RLock):
     ) -> None:
         if self.endings is not None:
             self._end(error)
-        self.layout = None
+        # the last scope stays in the context, and nothing else with it
+        self.layout = self.container = self._others = None
         self.cells = _NOTHING
+        self.given = _NOTHING_GIVEN
         if self.parent is not None:
             self._back()
 
     async def __aenter__(self) -> Self:
+        return self.open_async()
+
+    def open_async(self) -> Self:
+        """What `async with` does first, which awaits nothing."""
         self.pending = {}
         return self.__enter__()
 
@@ -187,7 +201,8 @@ class Scope(RLock):
             waiting = begin(work)
             if waiting is not DONE:
                 await resume(work, waiting)
-        self._close()
+            self.endings = None
+        self.__exit__(None, None, None)
 
     def _end(self, error: BaseException | None) -> None:
         """Last made first; an object made meanwhile is ended too."""
@@ -225,10 +240,8 @@ class Scope(RLock):
             raise_failures(failures, error)
 
     def _close(self) -> None:
-        self.layout = None
-        self.cells = _NOTHING
-        if self.parent is not None:
-            self._back()
+        self.endings = None
+        self.__exit__(None, None, None)
 
     def ends_by(self, end: End, made: Any, *, is_async: bool = False) -> None:
         """Note how something made in this scope ends, before all that was made earlier."""
@@ -313,7 +326,7 @@ def new_scope(container: Any, /, **context: Any) -> Scope:
     """A unit of work, to be opened with `with` or `async with`."""
     scope = Scope()
     scope.container = container
-    scope._context = context  # noqa: SLF001 - it is made here
+    scope.given = context
     scope.layout = scope.endings = scope._others = None  # noqa: SLF001 - it is made here
     scope.cells = scope.pending = None  # type: ignore[assignment]  # until it is opened
     return scope
@@ -382,7 +395,4 @@ def _name(container: Any, provider: Any) -> str:
     if isinstance(provider, str):
         return provider
     known = graph.paths(container) if container is not None else {}
-    if provider in known:
-        return known[provider]
-    target = getattr(provider, "provides", provider)
-    return str(getattr(target, "__qualname__", target))
+    return known.get(provider) or graph.name_of(provider)

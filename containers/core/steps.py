@@ -24,7 +24,7 @@ async def begin(step: Step) -> Any:
     bounds = _bounds(provider)
     async with within(bounds.start_timeout, step.path, "start"):
         thing = await value_of(provider)
-        if isinstance(provider, Managed):
+        if isinstance(provider, Managed) and not provider.holders:
             await _call(thing, _STARTS)
     return thing
 
@@ -56,7 +56,7 @@ def begin_sync(step: Step) -> Any:
     if inspect.isawaitable(thing):
         _drop(thing)
         raise _needs_loop(step)
-    if isinstance(provider, Managed):
+    if isinstance(provider, Managed) and not provider.holders:
         _call_sync(step, thing, _STARTS)
     return thing
 

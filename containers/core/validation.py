@@ -162,6 +162,10 @@ class Inspection:
         try:
             parameters = inspect.signature(target).parameters
         except (TypeError, ValueError):
+            named = dict(enumerate(provider.args, 1)) | provider.kwargs
+            for name, value in named.items():
+                if is_marker(value):
+                    yield _unfilled(str(name), value, (self._name(provider),))
             return
         given, surplus = _assigned(provider, parameters)
         path = (self._name(provider),)
@@ -182,10 +186,7 @@ class Inspection:
         hints = fitting.hints_of(target)
         for name, value in given.items():
             if is_marker(value):
-                message = (
-                    f"'{name}' is given {value!r}, which only `@inject` fills; give a provider"
-                )
-                yield Problem("unresolved-marker", path, message)
+                yield _unfilled(name, value, path)
                 continue
             effective = self._effective(value)
             words = fitting.misfit(effective, hints[name]) if name in hints else ""
@@ -251,6 +252,11 @@ def _missing(parameters: Any, given: dict[str, Any]) -> list[str]:
         for name, one in parameters.items()
         if one.default is one.empty and one.kind not in variable and name not in given
     ]
+
+
+def _unfilled(name: str, marker: Any, path: tuple[str, ...]) -> Problem:
+    message = f"'{name}' is given {marker!r}, which only `@inject` fills; give a provider"
+    return Problem("unresolved-marker", path, message)
 
 
 def _accepts(parameters: Any, kind: Any) -> bool:

@@ -8,9 +8,10 @@ from weakref import WeakSet
 
 from dependency_injector import providers as di
 
-from containers.core import graph
+from containers.core import graph, ledger, scopes
 from containers.core.markers import Marked, Resolver, place_of
 from containers.errors import WiringError
+from infrastructure.errors import did_you_mean
 
 #: A parameter, the container that fills it, and the provider that does.
 Binding = tuple[Marked, Any, di.Provider[Any]]
@@ -37,7 +38,9 @@ class Injection:
         self.name: str = getattr(function, "__qualname__", repr(function))
         self.parameters = parameters
         self.was_filled = False
-        self._bound: tuple[int, list[Binding]] = (-1, [])
+        #: Whether several containers could fill a parameter; the one of the scope does.
+        self.is_contested = False
+        self._bound: tuple[int, dict[Any, list[Binding]]] = (-1, {})
 
     def unfilled(self) -> list[Marked]:
         """The parameters no wired container can fill, though one should."""
@@ -58,6 +61,7 @@ class Injection:
         place = place_of(self.function)
         missing = [
             f"{place}: '{parameter.name}' of {self.name} asks for {parameter.marker!r}"
+            f"{_suggestion(self.function.__module__, parameter.marker)}"
             for parameter in self.unfilled()
         ]
         self.was_filled = self.was_filled or not missing
@@ -92,20 +96,28 @@ class Injection:
         Raises:
             WiringError: No wired container can fill one of them.
         """
-        if self._bound[0] != _state.generation:
-            self._bound = (_state.generation, [self._bind(one) for one in self.parameters])
-        return self._bound[1]
+        bound = self._bound
+        if bound[0] != _state.generation:
+            generation = _state.generation
+            candidates = _candidates(self.function.__module__)
+            self.is_contested = any(_rivals(candidates, one.marker) for one in self.parameters)
+            bound = self._bound = (generation, {})
+        here = _container_here() if self.is_contested else None
+        found = bound[1].get(here)
+        if found is None:
+            found = bound[1][here] = [self._bind(one, here) for one in self.parameters]
+        return found
 
     def forget(self) -> None:
         """Let go of the containers."""
-        self._bound = (-1, [])
+        self._bound = (-1, {})
         self.drop()
 
     def drop(self) -> None:
         """Go back to the uncompiled path, which asks every provider."""
 
-    def _bind(self, parameter: Marked) -> Binding:
-        candidates = _candidates(self.function.__module__)
+    def _bind(self, parameter: Marked, here: Any) -> Binding:
+        candidates = _candidates(self.function.__module__, here)
         found = _first(candidates, parameter.marker)
         if found is None:
             state = "no container is wired" if not candidates else "no wired container has it"
@@ -115,6 +127,13 @@ class Injection:
                 hint="Call container.wire() before the function is called.",
             )
         return parameter, found[0], found[1]
+
+
+def _suggestion(module: str, marker: Any) -> str:
+    """What a marker may have meant, among what the containers have that cover the module."""
+    known = {path for one in _candidates(module) for path, _ in graph.walk(one.container)}
+    found = did_you_mean(marker.provider, known).rstrip()
+    return f" ({found[0].lower()}{found[1:]})" if found else ""
 
 
 class _State:
@@ -129,8 +148,11 @@ class _State:
 _state = _State()
 
 
-def wire(container: Any, modules: frozenset[str] | None) -> None:
+def wire(container: Any, modules: frozenset[str] | None) -> Wired:
     """Let a container fill the injected functions of some modules, or of all.
+
+    Returns:
+        What `take_back` takes back.
 
     Raises:
         WiringError: With each parameter that no wired container can fill; nothing is wired then.
@@ -144,10 +166,20 @@ def wire(container: Any, modules: frozenset[str] | None) -> None:
     if problems:
         _state.wired.remove(wired)
         _changed()
+        counted = "1 injected parameter" if len(problems) == 1 else f"{len(problems)} parameters"
+        known = sorted(name for name, _ in graph.walk(container) if "." not in name)
         raise WiringError(
-            f"{len(problems)} injected parameters cannot be filled:\n  " + "\n  ".join(problems),
-            hint=f"\nKnown: {', '.join(sorted(container.providers))}, and what is in them.",
+            f"{counted} cannot be filled:\n  "
+            + "\n  ".join(problems)
+            + f"\nKnown: {', '.join(known)}, and what is in them",
         )
+    return wired
+
+
+def take_back(wired: Wired) -> None:
+    """Take back one `wire`; others of the same container stay."""
+    _state.wired = [other for other in _state.wired if other is not wired]
+    _changed()
 
 
 def unwire(container: Any) -> None:
@@ -163,6 +195,7 @@ def register(injection: Injection) -> None:
 
 def _changed() -> None:
     _state.generation += 1
+    ledger.changed(())  # what is being compiled now was told by the old wiring
     for injection in list(_state.injections):
         injection.forget()
 
@@ -176,10 +209,30 @@ def _missing(wired: Wired) -> list[str]:
     ]
 
 
-def _candidates(module: str) -> list[Wired]:
-    """Who may fill functions of a module: named modules before all, the latest wiring first."""
+def _candidates(module: str, here: Any = None) -> list[Wired]:
+    """Who may fill functions of a module: named modules before all, the latest wiring first.
+
+    Of those that cover every module, the container of the scope comes first.
+    """
     latest_first = [wired for wired in reversed(_state.wired) if wired.covers(module)]
-    return sorted(latest_first, key=lambda wired: wired.modules is None)
+    return sorted(latest_first, key=lambda one: (one.modules is None, one.container is not here))
+
+
+def _rivals(candidates: list[Wired], marker: Any) -> bool:
+    able = [wired for wired in candidates if wired.resolver.resolve(marker) is not None]
+    is_bare = bool(able) and able[0].modules is None
+    return is_bare and len({id(wired.container) for wired in able}) > 1
+
+
+def _container_here() -> Any:
+    """The container of the innermost open scope whose container covers every module."""
+    bare = [wired.container for wired in _state.wired if wired.modules is None]
+    scope = scopes.current_scope()
+    while scope is not None:
+        if scope.is_open and any(scope.container is one for one in bare):
+            return scope.container
+        scope = scope.parent
+    return None
 
 
 def _first(candidates: list[Wired], marker: Any) -> tuple[Any, di.Provider[Any]] | None:

@@ -1,435 +1,74 @@
-"""Writing the source of a plan: one function that makes an object with all it is made of.
-
-A plan does what `uncompiled` does, in the same order: constructors of transient objects are
-written into one another, built singletons are names, scoped objects are looked up in the scope
-and made there. Whatever is not written out (providers that are overridden, foreign, or of a
-user's own class) is called as the provider it is.
-"""
+"""Writing the source of a plan: the function that answers the calls of one provider."""
 
 import builtins
-import keyword
-import re
-from enum import StrEnum
 from typing import Any
 
-from dependency_injector import providers as di
-
-from containers.core import endings, graph, scopes, shielding
-from containers.core.layouts import MISSING
-from containers.core.targets import Target, target_of
-
-#: A plan grows no further; what comes after is called.
-MOST_CONSTRUCTORS = 100
-
-_ENDS = {
-    Target.GENERATOR: endings.end_generator,
-    Target.CONTEXT: endings.end_context,
-    Target.ASYNC_GENERATOR: endings.end_async_generator,
-    Target.ASYNC_CONTEXT: endings.end_async_context,
-}
-_LITERALS = (bool, int, type(None))
+from containers.core import scopes
+from containers.core.bodies import Body, Shape, shape_of, word_of
 
 
-class Shape(StrEnum):
-    """How a class of providers is written out."""
+def written(provider: Any) -> tuple[str, str, dict[str, Any]]:
+    """The source of a scoped provider's or a factory's plan, the function's name, its globals."""
+    is_async, is_scoped = provider.is_async(), shape_of(provider) is Shape.SCOPED
+    body = Body(is_async=is_async)
+    name = body.local(word_of(provider))
+    result = body.expression(provider)
+    body.lines.append(f"    return {result}")
+    if is_scoped and is_async:
+        source = _async_scoped(provider, name, body)
+    else:
+        source = _plain(provider, name, body, is_async=is_async, is_scoped=is_scoped)
+    return source, name, {**body.names, "__builtins__": builtins}
 
-    CONSTANT = "constant"
-    CALL = "call"
-    SINGLETON = "singleton"
-    SCOPED = "scoped"
+
+def _plain(provider: Any, name: str, body: Body, *, is_async: bool, is_scoped: bool) -> str:
+    """One function; a factory asks for the scope of the scoped ones it needs."""
+    awaited = "await " if is_async else ""
+    uncompiled = body.name("uncompiled", provider.uncompiled)
+    defined = f"{'async ' if is_async else ''}def {name}"
+    lines = [
+        f"{defined}(*args, **kwargs):",
+        "    if args or kwargs:",
+        f"        return {awaited}{uncompiled}(*args, **kwargs)",
+    ]
+    if is_scoped:
+        lines = [f"{defined}():"]
+    if body.needs_scope:
+        lines += [
+            f"    scope = {body.name('current', scopes.current)}()",
+            f"    if {outside(body, is_async=is_async)}:",
+            f"        return {awaited}{uncompiled}()",
+            "    cells = scope.cells",
+        ]
+    return "\n".join([*lines, *body.lines, ""])
 
 
-def shape_of(provider: Any) -> Shape | None:
-    """The shape of exactly this class; a subclass may do anything, and is called."""
-    shape: Shape | None = type(provider).__dict__.get("shape")
-    return shape
-
-
-def is_writable(provider: Any) -> bool:
-    """Whether the provider's constructor can be written into a plan."""
-    if shape_of(provider) not in {Shape.CALL, Shape.SCOPED}:
-        return False
-    target = provider.provides
-    names = (*provider.kwargs, *getattr(provider, "attributes", ()))
-    return (
-        callable(target)
-        and not isinstance(target, di.Provider)
-        and not (isinstance(provider, di.Callable) and graph.must_await(provider))
-        and all(name.isidentifier() and not keyword.iskeyword(name) for name in names)
+def _async_scoped(provider: Any, name: str, body: Body) -> str:
+    """Two functions: the scope is the one of the call, wherever its coroutine is awaited."""
+    make = body.local(f"make_{name}")
+    key = body.name(f"{name}_provider", provider)
+    current = body.name("current", scopes.current)
+    uncompiled = body.name("uncompiled", provider.uncompiled)
+    return "\n".join(
+        [
+            f"def {name}():",
+            f"    scope = {current}()",
+            f"    if {outside(body, is_async=True)}:",
+            f"        return {uncompiled}()",
+            f"    return {make}(scope)",
+            "",
+            f"async def {make}(scope):",
+            f"    if {current}() is not scope or scope.layout is not {body.name_of_layout()}:",
+            f"        with scope.as_current({key}):",
+            f"            return await {uncompiled}()",
+            "    cells = scope.cells",
+            *body.lines,
+            "",
+        ]
     )
 
 
-def has_place(provider: Any) -> bool:
-    """Whether the current scope keeps the objects of the scoped provider."""
-    scope = scopes.current()
-    return scope is not None and scope.layout is not None and provider in scope.layout.index
-
-
-class Writer:
-    """Writes the plan of one provider, a scoped one or a factory."""
-
-    def __init__(self, provider: Any) -> None:
-        self._root = provider
-        self._is_async: bool = provider.is_async()
-        self._is_scoped = shape_of(provider) is Shape.SCOPED
-        self._names: dict[str, Any] = {
-            "__builtins__": builtins,
-            "uncompiled": provider.uncompiled,
-            "current": scopes.current,
-        }
-        self._locals: set[str] = set()
-        scope = scopes.current()
-        self._layout = scope.layout if scope is not None else None
-        self._lines: list[str] = []
-        self._depth = 1
-        self._is_locked = False
-        self._constructors = 0
-        self._above: list[Any] = []
-        self._needs_scope = False
-
-    def written(self) -> tuple[str, str, dict[str, Any]]:
-        """The source, the name of the function in it, and its globals."""
-        name = self._local(_word(self._root))
-        result = self._node(self._root)
-        self._line(f"return {result}")
-        body = "\n".join(self._lines)
-        if self._is_scoped and self._is_async:
-            source = self._of_async_scoped(name, body)
-        else:
-            source = self._of_plain(name, body)
-        return source, name, self._names
-
-    def _of_plain(self, name: str, body: str) -> str:
-        """One function; a factory asks for the scope of the scoped ones it needs."""
-        awaited = "await " if self._is_async else ""
-        defined = f"{'async ' if self._is_async else ''}def {name}"
-        lines = [
-            f"{defined}(*args, **kwargs):",
-            "    if args or kwargs:",
-            f"        return {awaited}uncompiled(*args, **kwargs)",
-        ]
-        if self._is_scoped:
-            lines = [f"{defined}():"]
-        if self._needs_scope:
-            closed = " or scope.pending is None" if self._is_async else ""
-            lines += [
-                "    scope = current()",
-                f"    if scope is None or scope.layout is not layout{closed}:",
-                f"        return {awaited}uncompiled()",
-                "    cells = scope.cells",
-            ]
-        return "\n".join([*lines, body, ""])
-
-    def _of_async_scoped(self, name: str, body: str) -> str:
-        """Two functions: the scope is the one of the call, wherever its coroutine is awaited."""
-        make = self._local(f"make_{name}")
-        key = self._name(f"{_word(self._root)}_provider", self._root)
-        return "\n".join(
-            [
-                f"def {name}():",
-                "    scope = current()",
-                "    if scope is None or scope.layout is not layout or scope.pending is None:",
-                "        return uncompiled()",
-                f"    return {make}(scope)",
-                "",
-                f"async def {make}(scope):",
-                "    if current() is not scope:",
-                f"        with scope.as_current({key}):",
-                "            return await uncompiled()",
-                "    cells = scope.cells",
-                body,
-                "",
-            ]
-        )
-
-    def _line(self, text: str) -> None:
-        self._lines.append("    " * self._depth + text)
-
-    def _node(self, provider: Any) -> str:
-        """An expression for a provider's object; statements it needs are written before it."""
-        provider = self._followed(provider)
-        shape = shape_of(provider)
-        if shape is Shape.CONSTANT and provider.last_overriding is None:
-            return self._value(provider.provides)
-        if shape is Shape.SINGLETON and provider.last_overriding is None:
-            for built in provider.built():
-                return self._name(_word(provider), built)
-        if not self._is_inlined(provider):
-            return self._called(provider)
-        self._above.append(provider)
-        self._constructors += 1
-        try:
-            if shape is not Shape.SCOPED:
-                return self._transient(provider)
-            return self._async_scoped(provider) if provider.is_async() else self._scoped(provider)
-        finally:
-            self._above.pop()
-
-    def _followed(self, provider: Any) -> Any:
-        """The provider that stands in for it by an override of dependency-injector's."""
-        stand_in = provider.last_overriding
-        while stand_in is not None and shape_of(provider) and shape_of(stand_in):
-            if provider.is_async() != stand_in.is_async() or stand_in in self._above:
-                break
-            provider, stand_in = stand_in, stand_in.last_overriding
-        return provider
-
-    def _is_inlined(self, provider: Any) -> bool:
-        return (
-            is_writable(provider)
-            and provider.last_overriding is None
-            and provider not in self._above
-            and self._constructors < MOST_CONSTRUCTORS
-            and (shape_of(provider) is not Shape.SCOPED or self._has_place(provider))
-        )
-
-    def _has_place(self, provider: Any) -> bool:
-        """Whether a scoped one is kept in the layout; and an async plan holds no lock."""
-        placed = self._layout is not None and provider in self._layout.index
-        return placed and self._is_async == provider.is_async()
-
-    def _called(self, provider: Any) -> str:
-        name = self._name(f"{_word(provider)}_provider", provider)
-        if not self._is_async:
-            return f"{name}()"
-        if shape_of(provider):
-            return f"(await {name}())" if provider.is_async() else f"{name}()"
-        return f"(await {self._name('value_of', graph.value_of)}({name}))"
-
-    def _transient(self, provider: Any) -> str:
-        made = self._construction(provider)
-        attributes = getattr(provider, "attributes", None)
-        if not attributes:
-            return made
-        local = self._local(f"{_word(provider)}_made")
-        self._line(f"{local} = {made}")
-        for name, injection in attributes.items():
-            self._line(f"{local}.{name} = {self._argument(injection)}")
-        return local
-
-    def _construction(self, provider: Any, *, is_kept: bool = False) -> str:
-        """The call of the target, awaited where it is a coroutine function.
-
-        `is_kept`: each argument becomes a name, so that what is awaited is over before the call.
-        """
-        injections = [*provider.args, *provider.kwargs.values()]
-        given: list[str] = []
-        last = max((i for i, one in enumerate(injections) if self._writes_lines(one)), default=-1)
-        for position, injection in enumerate(injections):
-            text = self._argument(injection)
-            if (position < last or is_kept) and not text.isidentifier():
-                local = self._local("argument")
-                self._line(f"{local} = {text}")
-                text = local
-            given.append(text)
-        count = len(provider.args)
-        named = [
-            f"{name}={text}" for name, text in zip(provider.kwargs, given[count:], strict=True)
-        ]
-        target = self._name(_target_word(provider.provides), provider.provides)
-        call = f"{target}({', '.join([*given[:count], *named])})"
-        awaits = (
-            shape_of(provider) is Shape.CALL and target_of(provider.provides) is Target.COROUTINE
-        )
-        return f"(await {call})" if awaits and self._is_async else call
-
-    def _argument(self, injection: Any) -> str:
-        if isinstance(injection, di.Provider) and not di.is_delegated(injection):
-            return self._node(injection)
-        return self._value(injection)
-
-    def _writes_lines(self, injection: Any) -> bool:
-        """Whether an argument needs statements before the expression it stands in."""
-        if not isinstance(injection, di.Provider) or di.is_delegated(injection):
-            return False
-        provider = self._followed(injection)
-        if not self._is_inlined(provider):
-            return False
-        if shape_of(provider) is Shape.SCOPED or getattr(provider, "attributes", None):
-            return True
-        self._above.append(provider)
-        try:
-            return any(map(self._writes_lines, (*provider.args, *provider.kwargs.values())))
-        finally:
-            self._above.pop()
-
-    def _scoped(self, provider: Any) -> str:
-        """Look the object up, and make it under the scope's lock; locked already, just make it."""
-        local, cell = self._looked_up(provider)
-        depth, is_outermost = self._depth, not self._is_locked
-        self._depth += 1
-        if is_outermost:
-            self._is_locked = True
-            self._line("scope.acquire()")
-            self._line("try:")
-            self._depth += 1
-            self._line(f"{local} = {cell}")
-            self._line(f"if {local} is missing:")
-            self._depth += 1
-        construction = self._construction(provider)
-        self._entered(target_of(provider.provides), construction, cell, local)
-        if is_outermost:
-            self._is_locked = False
-            self._depth = depth + 1
-            self._line("finally:")
-            self._line("    scope.release()")
-        self._depth = depth
-        return local
-
-    def _looked_up(self, provider: Any) -> tuple[str, str]:
-        """A name for the object and its place, after the lines that look whether it is there."""
-        assert self._layout is not None  # noqa: S101 - a scoped one is written where it has a place
-        self._needs_scope = True
-        self._names |= {"missing": MISSING, "layout": self._layout}
-        local = self._local(_word(provider))
-        cell = f"cells[{self._layout.index[provider]}]"
-        self._line(f"{local} = {cell}")
-        self._line(f"if {local} is missing:")
-        return local, cell
-
-    def _entered(self, kind: Target, construction: str, cell: str, local: str) -> None:
-        """Keep the object, and note how it ends, where nothing is awaited."""
-        if kind not in _ENDS:
-            self._line(f"{local} = {cell} = {construction}")
-            return
-        opened = self._local(f"{local}_opened")
-        self._line(f"{opened} = {construction}")
-        self._started(kind, opened, local)
-        self._line(f"{cell} = {local}")
-        self._noted(f"({self._end(kind)}, {opened}, False)")
-
-    def _noted(self, ending: str) -> None:
-        self._line("if scope.endings is None:")
-        self._line("    scope.endings = []")
-        self._line(f"scope.endings.append({ending})")
-
-    def _first(self, step: str, stop: str, opened: str, local: str) -> None:
-        yielded_nothing = self._name("yielded_nothing", endings.yielded_nothing)
-        self._line("try:")
-        self._line(f"    {local} = {step}")
-        self._line(f"except {stop}:")
-        self._line(f"    raise {yielded_nothing}({opened}) from None")
-
-    def _async_scoped(self, provider: Any) -> str:
-        """Look the object up, and make it, where other tasks may be making it too."""
-        kind = target_of(provider.provides)
-        local, cell = self._looked_up(provider)
-        self._depth += 1
-        if kind.is_async or not self._is_repeatable(provider):
-            self._claimed(provider, kind, cell, local)
-        else:
-            construction = self._construction(provider, is_kept=True)
-            # another task may have been faster while the arguments were awaited
-            self._line(f"{local} = {cell}")
-            self._line(f"if {local} is missing:")
-            self._depth += 1
-            self._entered(kind, construction, cell, local)
-            self._depth -= 1
-        self._depth -= 1
-        return local
-
-    def _is_repeatable(self, provider: Any) -> bool:
-        """Whether asking for its arguments twice makes nothing twice."""
-        injections = (*provider.args, *provider.kwargs.values())
-        followed = [self._followed(one) for one in injections if isinstance(one, di.Provider)]
-        return all(
-            shape_of(one) in {Shape.CONSTANT, Shape.SCOPED, Shape.SINGLETON} for one in followed
-        )
-
-    def _claimed(self, provider: Any, kind: Target, cell: str, local: str) -> None:
-        """Make the object while other tasks wait for it."""
-        key = self._name(_word(provider) + "_provider", provider)
-        self._line("pending = scope.pending")
-        self._line(f"if {key} in pending:")
-        self._line(f"    {local} = await {key}()")
-        self._line("else:")
-        self._depth += 1
-        self._line(f"pending[{key}] = None")
-        self._line("try:")
-        self._depth += 1
-        construction = self._construction(provider)
-        opened = self._local(f"{local}_opened")
-        self._line(f"{opened} = {construction}")
-        self._started(kind, opened, local)
-        end = self._end(kind) if kind in _ENDS else "None"
-        finish = self._name("finish", shielding.finish)
-        self._line("if scope.layout is not layout:")
-        late = f"scope.refuse_late({key}, {end}, {opened}, is_async={kind.is_async})"
-        self._line(f"    await {finish}({late})")
-        self._line(f"{cell} = {local}")
-        if kind in _ENDS:
-            self._noted(f"({end}, {opened}, {kind.is_async})")
-        self._depth -= 1
-        self._line("finally:")
-        self._line(f"    waiting = pending.pop({key})")
-        self._line("    if waiting is not None:")
-        self._line("        waiting.set()")
-        self._depth -= 1
-
-    def _started(self, kind: Target, opened: str, local: str) -> None:
-        if kind is Target.ASYNC_GENERATOR:
-            self._first(f"await {opened}.__anext__()", "StopAsyncIteration", opened, local)
-        elif kind is Target.GENERATOR:
-            self._first(f"next({opened})", "StopIteration", opened, local)
-        else:
-            step = {
-                Target.COROUTINE: f"await {opened}",
-                Target.ASYNC_CONTEXT: f"await {opened}.__aenter__()",
-                Target.CONTEXT: f"{opened}.__enter__()",
-            }
-            self._line(f"{local} = {step.get(kind, opened)}")
-
-    def _end(self, kind: Target) -> str:
-        return self._name(_ENDS[kind].__name__, _ENDS[kind])
-
-    def _local(self, wanted: str) -> str:
-        local = self._free(wanted)
-        self._locals.add(local)
-        return local
-
-    def _value(self, value: Any) -> str:
-        return repr(value) if type(value) in _LITERALS else self._name("value", value)
-
-    def _name(self, wanted: str, value: Any) -> str:
-        """The global that stands for an object; always the same for the same object."""
-        for name, other in self._names.items():
-            if other is value and name.startswith(wanted):
-                return name
-        name = self._free(wanted)
-        self._names[name] = value
-        return name
-
-    def _free(self, wanted: str) -> str:
-        name, count = wanted, 1
-        while name in self._names or name in self._locals or name in _TAKEN:
-            count += 1
-            name = f"{wanted}_{count}"
-        return name
-
-
-_TAKEN = frozenset(
-    {
-        "args",
-        "kwargs",
-        "scope",
-        "cells",
-        "missing",
-        "layout",
-        "pending",
-        "waiting",
-        *keyword.kwlist,
-        *dir(builtins),
-    }
-)
-
-
-def _word(provider: Any) -> str:
-    """A name for what the provider gives: the target's in lower case."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", _target_word(provider)).lower()
-
-
-def _target_word(target: Any) -> str:
-    found = getattr(target, "provides", target) if isinstance(target, di.Provider) else target
-    name = getattr(found, "__name__", "")
-    word = re.sub(r"\W", "_", name if name and isinstance(name, str) else type(target).__name__)
-    return word if word.isidentifier() else f"made_{word}"
+def outside(body: Body, *, is_async: bool) -> str:
+    """The condition under which the lines must not be run in `scope`."""
+    closed = " or scope.pending is None" if is_async else ""
+    return f"scope is None or scope.layout is not {body.name_of_layout()}{closed}"

@@ -8,12 +8,13 @@ from typing import Any, cast
 from flask import Flask, Response, request
 
 from containers.core.container import Methods
-from containers.core.functions import scope
+from containers.core.functions import is_started, scope
 from containers.core.scopes import Scope
 from containers.errors import LifecycleError
-from containers.integrations.hosting import open_markers, refuse, wire
+from containers.integrations.hosting import Wiring, open_markers, refuse
 
 _UNIT = "switchgear.unit"
+_WITHOUT_BODY = {204, 304}
 
 
 def setup(app: Flask, container: Any, *, start: bool = True) -> None:
@@ -21,7 +22,8 @@ def setup(app: Flask, container: Any, *, start: bool = True) -> None:
 
     Flask is not told when it ends: the container is stopped when the process ends, or when the
     application is thrown away. The scope has the context value `request`. It ends with the view;
-    that of a streamed response ends with the stream.
+    that of a streamed response ends with the stream, with a `ConnectionAbortedError` where the
+    client does not take it to its end.
 
     Args:
         app: The application.
@@ -36,8 +38,8 @@ def setup(app: Flask, container: Any, *, start: bool = True) -> None:
             without `@inject`. Views added later are looked at by the first request.
     """
     refuse(_problems(app))
-    wire(container, is_set_up="switchgear" in app.extensions)
-    if start and not container.is_started:
+    wiring = Wiring(container, is_set_up="switchgear" in app.extensions)
+    if start and not is_started(container):
         _start(container)
         weakref.finalize(app, Methods.__exit__, container, None, None, None)
     app.extensions["switchgear"] = container
@@ -45,7 +47,7 @@ def setup(app: Flask, container: Any, *, start: bool = True) -> None:
     app.after_request_funcs.setdefault(None, []).insert(0, _look)
     for name in ("handle_user_exception", "handle_exception"):
         setattr(app, name, _noting(getattr(app, name)))
-    app.wsgi_app = _Units(app, container)  # type: ignore[method-assign]  # as Flask's manual does
+    app.wsgi_app = _Units(app, wiring)  # type: ignore[method-assign]  # as Flask's manual does
 
 
 class _Unit:
@@ -73,17 +75,17 @@ class _Unit:
 class _Units:
     """The WSGI application, with a unit around each request."""
 
-    def __init__(self, app: Flask, container: Any) -> None:
+    def __init__(self, app: Flask, wiring: Wiring) -> None:
         self._inner = app.wsgi_app
         self._views = weakref.ref(app)
-        self._container = container
+        self._wiring = wiring
         self._is_checked = False
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if not self._is_checked:
             refuse(_problems(self._views()))
             self._is_checked = True
-        environ[_UNIT] = unit = _Unit(self._container)
+        environ[_UNIT] = unit = _Unit(self._wiring.container)
         try:
             body = self._inner(environ, start_response)
         except BaseException as error:
@@ -102,11 +104,13 @@ class _Stream(Iterator[bytes]):
         self._body = body
         self._pieces = iter(body)
         self._unit = unit
+        self._is_over = False
 
     def __next__(self) -> bytes:
         try:
             return cast("bytes", next(self._pieces))
         except StopIteration:
+            self._is_over = True
             raise
         except BaseException as error:
             self._unit.handled = error
@@ -118,7 +122,10 @@ class _Stream(Iterator[bytes]):
             if hasattr(self._body, "close"):
                 self._body.close()
         finally:
-            self._unit.end()
+            self._unit.end(None if self._is_over else self._cut_short())
+
+    def _cut_short(self) -> BaseException:
+        return self._unit.handled or ConnectionAbortedError("the response was not read to its end")
 
 
 def _start(container: Any) -> None:
@@ -142,7 +149,8 @@ def _open() -> None:
 
 def _look(response: Response) -> Response:
     if _UNIT in request.environ:
-        request.environ[_UNIT].is_streamed = response.is_streamed
+        has_body = request.method != "HEAD" and response.status_code not in _WITHOUT_BODY
+        request.environ[_UNIT].is_streamed = response.is_streamed and has_body
     return response
 
 

@@ -2,44 +2,82 @@
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from containers.core import functions
+from containers.core import functions, wiring
+from containers.core.container import Methods
 from containers.core.markers import marked, place_of
 from containers.errors import ContainerError, WiringError
+from containers.integrations.asgi import ScopeMiddleware
 
 _ADVICE = "Put @inject directly above `def`, below the decorators of the framework:"
 
 
-def wire(container: Any, *, is_set_up: bool) -> None:
-    """Let the container fill every injected function, also those defined later.
+class Wiring:
+    """The container fills every injected function, also later ones, while the application is there.
 
-    Raises:
+    It ends when the application says so, or is thrown away, for it is the application's own. What
+    the user has wired himself stays wired.
+
+    Raises (on construction):
         ContainerError: The application has a container already.
         WiringError: An injected parameter that no wired container can fill.
     """
-    if is_set_up:
-        raise ContainerError(
-            "this application was set up before",
-            where="containers",
-            hint="Call setup once, with the one container of the application.",
-        )
-    functions.wire(container)
+
+    def __init__(self, container: Any, *, is_set_up: bool) -> None:
+        if is_set_up:
+            raise ContainerError(
+                "this application was set up before",
+                where="containers",
+                hint="Call setup once, with the one container of the application.",
+            )
+        self.container = container
+        self._take_back: weakref.finalize[..., Any] | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Wire the container, unless this is so already."""
+        if self._take_back is None:
+            wired = wiring.wire(self.container, None)
+            self._take_back = weakref.finalize(self, wiring.take_back, wired)
+            self._take_back.atexit = False
+
+    def end(self) -> None:
+        """Take that back: the application has ended; it may begin again."""
+        take_back, self._take_back = self._take_back, None
+        if take_back is not None:
+            take_back()
+
+
+class WiredMiddleware(ScopeMiddleware):
+    """That of an application: the container is wired whenever there is something to serve."""
+
+    def __init__(self, app: Any, wiring: Wiring, request: Callable[[Any], Any]) -> None:
+        super().__init__(app, wiring.container, request=request)
+        self._begin = wiring.begin
+
+    def __call__(self, connection: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
+        """Serve one connection."""
+        self._begin()
+        return super().__call__(connection, receive, send)
 
 
 @asynccontextmanager
-async def running(container: Any) -> AsyncIterator[None]:
-    """Start the container and stop it; one that runs already is left to whoever started it."""
-    if container.is_started:
+async def running(wiring: Wiring) -> AsyncIterator[None]:
+    """Start the container and stop it; one that runs already is left to whoever started it.
+
+    The wiring of the application ends too.
+    """
+    container = wiring.container
+    async with AsyncExitStack() as stack:
+        stack.callback(wiring.end)
+        if not functions.is_started(container):
+            await functions.start(container)
+            stack.push_async_exit(functools.partial(Methods.__aexit__, container))
         yield
-        return
-    await functions.start(container)
-    try:
-        yield
-    finally:
-        await functions.stop(container)
 
 
 def open_markers(called: Any) -> Iterator[str]:

@@ -7,8 +7,14 @@ from typing import Any
 from litestar import Litestar
 from litestar.connection import ASGIConnection
 
-from containers.integrations.asgi import Connection, ScopeMiddleware, note
-from containers.integrations.hosting import open_markers, refuse, running, wire
+from containers.integrations.asgi import Connection, note
+from containers.integrations.hosting import (
+    WiredMiddleware,
+    Wiring,
+    open_markers,
+    refuse,
+    running,
+)
 
 
 def setup(app: Litestar, container: Any) -> None:
@@ -25,11 +31,11 @@ def setup(app: Litestar, container: Any) -> None:
             when the application starts.
     """
     refuse(_problems(app))
-    wire(container, is_set_up=isinstance(app.asgi_handler, ScopeMiddleware))
-    app.asgi_handler = ScopeMiddleware(app.asgi_handler, container, request=_request)
+    wiring = Wiring(container, is_set_up=isinstance(app.asgi_handler, WiredMiddleware))
+    app.asgi_handler = WiredMiddleware(app.asgi_handler, wiring, _request)
     app.after_exception.append(_note)
     # the public hooks would start the container after the application's own lifespan
-    app._lifespan_managers.insert(0, _lifespan(container))  # noqa: SLF001
+    app._lifespan_managers.insert(0, _lifespan(wiring))  # noqa: SLF001
 
 
 def _problems(app: Litestar) -> Iterator[str]:
@@ -43,11 +49,11 @@ def _problems(app: Litestar) -> Iterator[str]:
                 yield from open_markers(provided.dependency)
 
 
-def _lifespan(container: Any) -> Any:
+def _lifespan(wiring: Wiring) -> Any:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         refuse(_problems(app))
-        async with running(container):
+        async with running(wiring):
             yield
 
     return lifespan

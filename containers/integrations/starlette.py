@@ -11,8 +11,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.routing import BaseRoute, Router
 
-from containers.integrations.asgi import Connection, Receive, ScopeMiddleware, Send, note
-from containers.integrations.hosting import open_markers, refuse, running, wire
+from containers.integrations.asgi import Connection, Receive, Send, note
+from containers.integrations.hosting import (
+    WiredMiddleware,
+    Wiring,
+    open_markers,
+    refuse,
+    running,
+)
 
 _HANDLERS = "starlette.exception_handlers"
 _METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
@@ -41,8 +47,7 @@ def install(app: Starlette, container: Any, problems_of: Problems) -> None:
     """The same for a framework on Starlette, which looks at its routes itself."""
     present: list[Any] = [one.cls for one in app.user_middleware]
     refuse(_all_problems(app, problems_of))
-    wire(container, is_set_up=_Middleware in present)
-
+    wiring = Wiring(container, is_set_up=_Middleware in present)
     watches: dict[int, _Watch] = {}
 
     def check() -> None:
@@ -52,8 +57,8 @@ def install(app: Starlette, container: Any, problems_of: Problems) -> None:
                 watches[id(router)] = _Watch(router, _nothing)
                 watches[id(router)].install()
 
-    app.router.lifespan_context = _lifespan(app.router.lifespan_context, container, check)
-    app.add_middleware(_Middleware, container, watch=_Watch(app.router, check))
+    app.router.lifespan_context = _lifespan(app.router.lifespan_context, wiring, check)
+    app.add_middleware(_Middleware, wiring, watch=_Watch(app.router, check))
 
 
 def _all_problems(app: Starlette, problems_of: Problems) -> Iterator[str]:
@@ -74,11 +79,11 @@ def problems(routes: Iterable[BaseRoute]) -> Iterator[str]:
         yield from problems(getattr(route, "routes", None) or ())
 
 
-class _Middleware(ScopeMiddleware):
+class _Middleware(WiredMiddleware):
     """Made when the application has all its middleware, which may be several times."""
 
-    def __init__(self, app: Any, container: Any, *, watch: "_Watch") -> None:
-        super().__init__(app, container, request=_request)
+    def __init__(self, app: Any, wiring: Wiring, *, watch: "_Watch") -> None:
+        super().__init__(app, wiring, _request)
         watch.install()
 
 
@@ -151,11 +156,11 @@ def _is_async(handler: Any) -> bool:
     return inspect.iscoroutinefunction(called)
 
 
-def _lifespan(inner: Any, container: Any, check: Callable[[], None]) -> Any:
+def _lifespan(inner: Any, wiring: Wiring, check: Callable[[], None]) -> Any:
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[Any]:
         check()
-        async with running(container), inner(app) as state:
+        async with running(wiring), inner(app) as state:
             yield state
 
     return lifespan

@@ -6,11 +6,12 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from containers.core.functions import scope, start, stop
-from containers.integrations.hosting import open_markers, refuse, wire
+from containers.core.container import Methods
+from containers.core.functions import is_started, scope, start
+from containers.integrations.hosting import Wiring, open_markers, refuse
 
 if TYPE_CHECKING:
     from click import Command
@@ -31,15 +32,16 @@ def setup(app: Typer | Command, container: Any) -> None:
         WiringError: An injected parameter that no wired container can fill; or a marker on a
             command without `@inject`, also when one is added later.
     """
-    wire(container, is_set_up=hasattr(app, _SET_UP))
-    _Program(container).adopt(app)
+    wiring = Wiring(container, is_set_up=hasattr(app, _SET_UP))
+    _Program(wiring).adopt(app)
 
 
 class _Program:
     """One container, and the commands that run with it."""
 
-    def __init__(self, container: Any) -> None:
-        self._container = container
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._container = wiring.container
 
     def adopt(self, app: Any) -> None:
         """Take over the commands that are there, and those to come."""
@@ -143,14 +145,11 @@ def _refusing(decorator: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def _running_on(runner: asyncio.Runner, container: Any) -> Iterator[None]:
     """Start and stop on the runner's loop, which does not run in between."""
-    if container.is_started:
+    with ExitStack() as stack:
+        if not is_started(container):
+            runner.run(start(container))
+            stack.push(lambda *details: runner.run(Methods.__aexit__(container, *details)))
         yield
-        return
-    runner.run(start(container))
-    try:
-        yield
-    finally:
-        runner.run(stop(container))
 
 
 def _is_success(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from containers import Container
 from infrastructure.config import load_settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -15,19 +16,36 @@ PAGES = {
     page.name: page.read_text(encoding="utf-8")
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
+#: A block of `text` directly below a program is what the program prints.
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$(?:\s+^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 BLOCKS = [
-    pytest.param(found[1], found[2], id=f"{name}:{text[: found.start()].count(chr(10)) + 1}")
+    pytest.param(*found.groups(""), id=f"{name}:{text[: found.start()].count(chr(10)) + 1}")
     for name, text in PAGES.items()
-    for found in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for found in BLOCK.finditer(text)
 ]
 
 
-@pytest.mark.parametrize(("language", "text"), BLOCKS)
-def test_block_runs(language: str, text: str, tmp_path: Path):
-    RUNNERS[language](text, tmp_path)
+@pytest.mark.parametrize(("language", "text", "printed"), BLOCKS)
+def test_block_runs(language: str, text: str, printed: str, tmp_path: Path):
+    said = RUNNERS[language](text, tmp_path)
+    _tells(said, printed)
 
 
-def run_program(text: str, folder: Path) -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name: str):
+    folder = ROOT / ("docs" if name != "README.md" else "")
+    linked = re.findall(r"\]\((?!https?:)([^)#\s]+)", BLOCK.sub("", PAGES[name]))
+    assert [link for link in linked if not (folder / link).exists()] == []
+
+
+def test_the_picture_shows_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    drawn = Container(profile="embedded", environ={}).graph("svg")
+    kept = (ROOT / "docs" / "images" / "root.svg").read_text(encoding="utf-8")
+    assert kept.strip() == drawn.strip(), "switchgear graph --output docs/images/root.svg"
+
+
+def run_program(text: str, folder: Path) -> str:
     is_test = "def test_" in text
     file = folder / ("test_readme_block.py" if is_test else "program.py")
     file.write_text(text, encoding="utf-8")
@@ -36,9 +54,10 @@ def run_program(text: str, folder: Path) -> None:
     )
     done = _run([sys.executable, *options, str(file)], folder)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-def load_profile(text: str, folder: Path) -> None:
+def load_profile(text: str, folder: Path) -> str:
     """A block that begins with `# resources/<path>` is a host's file; its profile must load."""
     path = re.match(r"# (resources/\S+\.yaml)", text)
     assert path, "a YAML block begins with the path of its file"
@@ -46,9 +65,10 @@ def load_profile(text: str, folder: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_text(text, encoding="utf-8")
     load_settings(f"test,{file.stem}", resources=folder / "resources", environ={"REDIS_HOST": "r"})
+    return ""
 
 
-def run_session(text: str, folder: Path) -> None:
+def run_session(text: str, folder: Path) -> str:
     """Commands after `$`; each line of output must come, with any numbers, `...` for any text."""
     for command, output in re.findall(
         r"^\$ ([^\n]+)\n(.*?)(?=^\$ |\Z)", text, re.MULTILINE | re.DOTALL
@@ -56,9 +76,13 @@ def run_session(text: str, folder: Path) -> None:
         if command.startswith(("make ", "git ", "pip ")):
             continue
         done = _run(["sh", "-c", command], folder)
-        said = done.stdout + done.stderr
-        for line in filter(str.strip, output.splitlines()):
-            assert re.search(_pattern(line), said), f"{line!r} is not in:\n{said}"
+        _tells(done.stdout + done.stderr, output)
+    return ""
+
+
+def _tells(said: str, expected: str) -> None:
+    for line in filter(str.strip, expected.splitlines()):
+        assert re.search(_pattern(line), said), f"{line!r} is not in:\n{said}"
 
 
 def _pattern(line: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 from dependency_injector import providers as di
 
 from containers.core import finding, scopes
+from containers.core.bodies import Shape
 from containers.core.providers import Managed, Scoped
 from containers.core.services.checking import problems_of
 from containers.core.services.container import DIContainer
@@ -16,7 +17,6 @@ from containers.core.services.plans import named
 from containers.core.services.ports import ServiceProvider
 from containers.core.services.providers import ResolvingProvider, ServiceScope
 from containers.core.validation import Problem
-from containers.core.writing import Shape
 
 if TYPE_CHECKING:
     pass
@@ -125,6 +125,11 @@ class Services(Managed["ServicesPart"]):
         yield self._scope_delegate
         for _, delegate in tuple(self._nodes.values()):
             yield delegate
+
+    def sources(self) -> tuple["di.Provider[Any]", ...]:
+        """The providers that give some of the services; they must outlive the others."""
+        registered = self.container.compiler().planner.catalog.registrations
+        return tuple(one.provider for one in registered if one.provider is not None)
 
     def problems(self) -> Iterator[Problem]:
         """What is wrong with the services, and with what is asked of them."""

@@ -102,7 +102,7 @@ def constructors_of(target: Any) -> tuple[Constructor, ...]:
         return (_constructor(marked, marked, marked, bindings),)
     init = _initializer(cls)
     bindings = generics.bindings_in(target, "__init__")
-    overloads = typing.get_overloads(init) if init is not None else ()
+    overloads = typing.get_overloads(init) if inspect.isfunction(init) else ()
     if overloads:
         return tuple(_constructor(target, one, one, bindings, skips=1) for one in overloads)
     return (_constructor(target, cls, init, bindings),)

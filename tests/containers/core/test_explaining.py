@@ -359,3 +359,17 @@ def test_every_provider_of_the_root_container_can_be_explained():
     container = Container(profile="test")
     for path in graph.paths(container).values():
         assert str(container.explain(path)).startswith(path)
+
+
+def test_a_class_explains_and_draws_its_declaration_too():
+    assert App.explain("store").path == App.explain(App.store).path == "store"
+    assert App.graph(focus="store") == App().graph(focus="store")
+
+
+def test_a_long_chain_can_be_explained():
+    container = DynamicContainer()
+    last: Any = providers.Object(0)
+    for number in range(2000):
+        last = providers.Factory(tuple, last)
+        setattr(container, f"link{number}", last)
+    assert "link1998 as iterable (factory)" in str(container.explain("link1999"))

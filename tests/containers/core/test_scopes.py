@@ -3,17 +3,25 @@
 import asyncio
 import contextlib
 import contextvars
+import gc
+import sys
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from containers import DeclarativeContainer, Scope, providers
 from containers.core.scopes import current_scope
-from containers.errors import ContainerError, NoActiveScopeError, UnknownProviderError
+from containers.errors import (
+    ContainerError,
+    NoActiveScopeError,
+    UnknownProviderError,
+    ValidationError,
+)
 
 Log = list[str]
 
@@ -558,3 +566,101 @@ def test_scopes_may_end_in_any_order():
     assert current_scope() is second
     second.__exit__(None, None, None)
     assert current_scope() is None
+
+
+class Told(DeclarativeContainer):
+    user = providers.ContextValue("user", str)
+    greeting = providers.Scoped("Hello {}".format, user)
+    fresh = providers.Factory("Hi {}".format, user)
+
+
+def test_what_a_scope_was_given_is_injected():
+    container = Told()
+    for name in ("Ada", "Grace", "Edsger"):  # the third is answered by compiled code
+        with container.scope(user=name) as scope:
+            assert container.greeting() == f"Hello {name}"
+            assert scope.get("fresh") == f"Hi {name}"
+
+
+def test_an_inner_scope_that_was_given_nothing_asks_the_outer_one():
+    container = Told()
+    with container.scope(user="Ada"), container.scope(other=1):
+        assert container.user() == "Ada"
+
+
+def test_a_value_that_no_scope_was_given_is_an_error_that_lists_what_they_have():
+    container = Told()
+    with container.scope(usr="Ada"), pytest.raises(ContainerError, match="they have usr") as caught:
+        container.user()
+    assert "container.scope(user=...)" in caught.value.hint
+
+
+def test_a_value_of_the_scope_outside_one_is_an_error():
+    with pytest.raises(NoActiveScopeError, match="user"):
+        Told().user()
+
+
+def test_a_singleton_that_keeps_a_value_of_the_scope_is_found_by_check():
+    class Keeping(Told):
+        keeper: Any = providers.Singleton(list, Told.user)
+
+    with pytest.raises(ValidationError) as caught:
+        Keeping().check()
+    assert [problem.code for problem in caught.value.problems] == ["captive"]
+
+
+def test_a_stand_in_for_a_value_of_the_scope_is_held_to_its_class():
+    container = Told()
+    with container.override(user="Alan"), container.scope(user="Ada"):
+        assert container.greeting() == "Hello Alan"
+
+
+def test_a_scoped_provider_takes_no_arguments_from_its_caller():
+    container = Told()
+    for _ in range(3):
+        with container.scope(user="Ada"), pytest.raises(TypeError):
+            container.greeting("Eve")
+
+
+def test_a_scope_that_has_ended_lets_go_of_its_container_and_of_what_it_was_given():
+    container = Told()
+    with container.scope(user="Ada") as scope:
+        pass
+    gone = weakref.ref(container)
+    del container
+    gc.collect()
+    assert gone() is None
+    assert scope.context == {}
+    with pytest.raises(ContainerError, match="used already"):
+        scope.scope()
+
+
+async def test_10_000_concurrent_scopes_hold_and_mix_up_nothing():
+    container = Told()
+    together = asyncio.Barrier(10_001)
+
+    async def work(number: int) -> bool:
+        async with container.scope(user=str(number)):
+            before = container.greeting()
+            async with asyncio.timeout(50):
+                await together.wait()
+            return before is container.greeting() and before == f"Hello {number}"
+
+    tasks = [asyncio.create_task(work(number)) for number in range(10_000)]
+    await together.wait()
+    assert all(await asyncio.gather(*tasks))
+
+
+def test_scopes_that_have_ended_leave_nothing_in_memory():
+    container = Told()
+
+    def work(times: int) -> int:
+        for _ in range(times):
+            with container.scope(user="Ada"):
+                container.greeting()
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    work(1_000)
+    before = work(1_000)
+    assert work(20_000) - before < 100

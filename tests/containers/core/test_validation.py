@@ -213,3 +213,22 @@ async def test_starting_checks_first_and_starts_nothing():
     with pytest.raises(ValidationError):
         await Wrong().start()
     assert started == []
+
+
+def test_a_value_of_the_scope_is_what_it_says_it_is():
+    class Greeting:
+        def __init__(self, user: str, age: int) -> None: ...
+
+    class Told(DeclarativeContainer):
+        user: Any = providers.ContextValue("user", str)
+        greeting: Any = providers.Scoped(Greeting, user=user, age=providers.ContextValue("age"))
+        wrong: Any = providers.Scoped(Greeting, user=user, age=user)
+
+    assert found(Told()) == [("type-mismatch", ("wrong", "user"))]
+
+
+def test_a_marker_given_to_a_target_without_a_signature_is_found():
+    class Marked(DeclarativeContainer):
+        text: Any = providers.Factory(str, Provide["name"])
+
+    assert found(Marked()) == [("unresolved-marker", ("text",))]

@@ -19,6 +19,8 @@ class Full(list[str]):
             raise OSError("no space left")
 
 
+BODY = "http.response.body"
+
 Serve = Callable[..., Awaitable[list[Any]]]
 
 
@@ -30,13 +32,31 @@ def serve(shop) -> Serve:
         sent: list[Any] = []
 
         async def send(message: Any) -> None:
-            sent.append(message)
-            shop.log().append(f"sent {message}")
+            if "more_body" in message:
+                sent.append(message["body"])
+                shop.log().append(f"sent {message['body']}")
 
-        await ScopeMiddleware(app, shop, **options)({"type": kind}, None, send)
+        await ScopeMiddleware(answering(app), shop, **options)({"type": kind}, None, send)
         return sent
 
     return run
+
+
+def answering(app: Any) -> Any:
+    """An application that is given a function to send a piece, and sends the end itself."""
+
+    async def answer(connection: Any, receive: Any, send: Any) -> None:
+        def piece(body: Any) -> Any:
+            return send({"type": BODY, "body": body, "more_body": True})
+
+        await app(connection, receive, piece)
+        await send({"type": BODY, "body": ""})
+
+    return answer
+
+
+async def unheard(message: Any) -> None:
+    """Where messages go that do not matter."""
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
@@ -81,12 +101,12 @@ async def test_an_exception_that_became_a_response_reaches_the_scope(shop, serve
 async def test_a_second_try_of_a_connection_does_not_fail_for_the_first(shop):
     async def app(connection, receive, send):
         await shop.session()
-        if send:
+        if receive:
             note(connection, LookupError())
 
     connection = {"type": "http"}
-    for send in (True, False):
-        await ScopeMiddleware(app, shop)(connection, None, send)
+    for receive in (True, False):
+        await ScopeMiddleware(answering(app), shop)(connection, receive, unheard)
     assert shop.log() == ["open", "rollback LookupError", "open", "commit"]
 
 
@@ -99,7 +119,7 @@ async def test_an_application_inside_another_tells_both_scopes(shop):
         await shop.session()
         await ScopeMiddleware(app, shop)(connection, receive, send)
 
-    await ScopeMiddleware(outer, shop)({"type": "http"}, None, None)
+    await ScopeMiddleware(outer, shop)({"type": "http"}, None, unheard)
     assert shop.log() == ["open", "open", *["rollback LookupError"] * 2]
 
 
@@ -145,6 +165,30 @@ async def test_a_cancelled_connection_rolls_back(shop, serve):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert shop.log() == ["open", "rollback CancelledError"]
+
+
+async def test_a_response_that_is_cut_short_rolls_back(shop):
+    async def app(connection, receive, send):
+        await shop.session()
+        await send({"type": BODY, "body": "piece", "more_body": True})
+
+    await ScopeMiddleware(app, shop)({"type": "http"}, None, unheard)
+    assert shop.log() == ["open", "rollback ConnectionAbortedError"]
+
+
+async def test_an_application_around_another_is_told_of_what_it_answers_itself(shop):
+    async def app(connection, receive, send):
+        raise LookupError
+
+    async def outer(connection, receive, send):
+        await shop.session()
+        try:
+            await ScopeMiddleware(app, shop)(connection, receive, send)
+        except LookupError as error:
+            note(connection, error)
+
+    await ScopeMiddleware(answering(outer), shop)({"type": "http"}, None, unheard)
+    assert shop.log() == ["open", "rollback LookupError"]
 
 
 async def test_ten_connections_at_once_have_ten_sessions(shop, serve):

@@ -1,6 +1,7 @@
 """FastAPI: every place where it calls a function of the application can be injected."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from containers import Provide, inject, providers
@@ -213,6 +215,38 @@ def test_a_streamed_response_keeps_the_scope_open(app, client, shop):
     setup(app, shop)
     assert client.get("/").text == "True"
     assert shop.log() == ["open", "piece", "commit"]
+
+
+@pytest.mark.parametrize("spec", ["2.3", "2.4"])
+async def test_a_client_that_leaves_a_stream_rolls_back(app, shop, spec):
+    gone = asyncio.Event()
+
+    @app.get("/")
+    @inject
+    async def endpoint(session: Session = Provide[Shop.session]) -> StreamingResponse:
+        async def pieces() -> AsyncIterator[str]:
+            while True:
+                yield "piece"
+                await asyncio.sleep(0)
+
+        return StreamingResponse(pieces())
+
+    async def receive() -> Any:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if gone.is_set() and spec == "2.4":
+            raise OSError
+        if message["type"] == "http.response.body":
+            gone.set()
+
+    setup(app, shop)
+    connection = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+    with contextlib.suppress(ClientDisconnect):
+        await app({**connection, "asgi": {"spec_version": spec}}, receive, send)
+    opened, ended = shop.log()
+    assert (opened, ended.split()[0]) == ("open", "rollback")
 
 
 def test_a_web_socket_is_injected_and_has_one_scope(app, client, shop):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
-from flask import Blueprint, Flask, abort, request
+from flask import Blueprint, Flask, Response, abort, request
 from flask.views import MethodView
 
 from containers import Provide, inject
@@ -175,6 +175,27 @@ def test_an_error_in_a_stream_rolls_back(app, client, sync_shop):
     with client.get("/") as response, pytest.raises(LookupError):
         _ = response.data
     assert sync_shop.log() == ["open", "rollback LookupError"]
+
+
+def test_a_stream_that_the_client_leaves_rolls_back(app, client, sync_shop):
+    @app.get("/")
+    @inject
+    def view(session: Session = Provide[SyncShop.session]) -> Iterator[str]:
+        yield from ("piece", "piece")
+
+    with client.get("/", buffered=False) as response:
+        next(iter(response.response))
+    assert sync_shop.log() == ["open", "rollback ConnectionAbortedError"]
+
+
+def test_a_stream_of_which_only_the_head_is_asked_commits(app, client, sync_shop):
+    @app.get("/")
+    @inject
+    def view(session: Session = Provide[SyncShop.session]) -> Response:
+        return Response(iter(("piece",)))
+
+    with client.head("/", buffered=False):
+        assert sync_shop.log() == ["open", "commit"]
 
 
 def test_a_failing_end_of_an_object_is_an_error_of_the_request(app, client, sync_shop):

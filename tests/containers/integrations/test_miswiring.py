@@ -360,7 +360,6 @@ def test_the_second_application_leaves_the_first_its_container(shop):
     assert TestClient(app).get("/").json() is False
 
 
-@pytest.mark.skip(reason="a name goes to the container wired last, though the scope is another's")
 def test_each_of_two_applications_injects_from_its_own_container(shop):
     second = Shop()
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from containers import Provide, inject
 from containers.errors import ContainerError
 from containers.integrations.typer import setup
-from tests.containers.integrations.shop import Service, Session, Shop
+from tests.containers.integrations.shop import Server, Service, Session, Shop
 
 ALL = ["start", "open", "commit", "stop"]
 
@@ -171,6 +171,24 @@ def test_the_callback_of_a_group_runs_before_the_start(shop):
 
     assert run(app, "command").exit_code == 0
     assert shop.log() == ["service", "start", "command", "stop"]
+
+
+def test_an_exit_keeps_its_code_although_something_fails_to_stop(shop):
+    app = typer.Typer()
+
+    @app.command()
+    def command() -> None:
+        raise SystemExit(3)
+
+    class Failing(Server):
+        async def start(self) -> None: ...
+
+        async def stop(self) -> None:
+            raise OSError
+
+    setup(app, shop)
+    with shop.override(server=Failing([], "")):
+        assert run(app).exit_code == 3
 
 
 def test_a_failed_start_fails_the_command(shop):

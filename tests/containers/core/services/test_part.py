@@ -369,3 +369,38 @@ def test_services_end_after_the_managed_things_that_use_them():
     with Parts():
         pass
     assert log == ["stopped", "closed"]
+
+
+def test_what_gives_services_ends_after_the_services_though_something_managed_needs_them():
+    class Uses(Closing):
+        def __init__(self, log: Log, server: Server) -> None:
+            super().__init__(log)
+
+    class Parts(DeclarativeContainer):
+        part = providers.Services(DIContainer)
+        user = providers.Managed(Server, part.of(Log), part.of(Uses))
+        log = providers.Singleton(Log)
+        server = providers.Managed(Server, log)
+
+    container = Parts()
+    services = container.part().container
+    services.register_provider(Log, container.log)
+    services.register_provider(Server, container.server)
+    services.register_singleton(Uses)
+    with container:
+        pass
+    assert container.log() == ["stopped", "closed", "stopped"]
+
+
+def test_services_and_what_gives_them_may_need_each_other():
+    class Parts(DeclarativeContainer):
+        part = providers.Services(DIContainer)
+        server = providers.Managed(Server, part.of(Log))
+
+    container = Parts()
+    services = container.part().container
+    services.register_singleton(Log, list)
+    services.register_provider(Server, container.server)
+    with container:
+        assert services.resolve(Server) is container.server()
+    assert services.resolve(Log) == []
