@@ -1,7 +1,7 @@
 """The same with a plain `with`, where nothing needs an event loop."""
 
+import os
 import threading
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -88,7 +88,7 @@ def test_starts_in_several_threads_are_one():
     class Slow(Plain):
         def start(self) -> None:
             super().start()
-            time.sleep(0)  # lets the others in
+            os.sched_yield()  # lets the others in
 
     class One(DeclarativeContainer):
         slow = providers.Managed(Slow, "slow")

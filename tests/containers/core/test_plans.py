@@ -385,7 +385,6 @@ def test_a_container_is_let_go_whatever_was_done_with_it():
     assert [one() for one in seen] == [None, None, None]
 
 
-@pytest.mark.skip(reason="a closed outermost scope stays current and keeps its `_others`")
 def test_a_closed_scope_keeps_nothing_that_was_made_under_an_override():
     container = _container(leaf=providers.Object(1))
     container.scoped = providers.Scoped(Thing, container.leaf)
