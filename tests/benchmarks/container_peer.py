@@ -137,9 +137,9 @@ class Switchgear:
         @app.get("/")
         @inject
         async def index(
-            settings: Annotated[Settings, Provide["settings"]],
-            clock: Annotated[Clock, Provide["clock"]],
-            session: Annotated[Session, Provide["session"]],
+            settings: Annotated[Settings, Provide[C.settings]],
+            clock: Annotated[Clock, Provide[C.clock]],
+            session: Annotated[Session, Provide[C.session]],
         ) -> Response:
             return answer(settings, clock, session)
 

@@ -766,3 +766,26 @@ def test_a_built_singleton_closes_no_circle():
     before = single()
     single.add_args(providers.Factory(_of, single))
     assert _warm(single) is before
+
+
+def test_a_plan_that_was_written_while_a_declaration_changed_is_not_kept():
+    changes: list[Any] = []
+
+    class Maker:
+        @property
+        def __wrapped__(self) -> Any:
+            """What a plan asks for while it is written."""
+            if changes:
+                changes.pop()()
+            raise AttributeError
+
+        def __call__(self, *args: Any) -> Any:
+            return args
+
+    leaf = providers.Factory(_of, 1)
+    outer = providers.Factory(Maker(), leaf)
+    outer()
+    changes.append(lambda: leaf.add_args(2))
+    outer()
+    assert not changes
+    assert _warm(outer) == ((1, 2),)
