@@ -53,16 +53,9 @@ from dependency_injector.providers import (
 )
 
 from containers.core.groups import Group
-from containers.core.providers import (
-    Callable,
-    ContextValue,
-    Factory,
-    Managed,
-    Object,
-    Scoped,
-    Singleton,
-)
+from containers.core.providers import Callable, Factory, Managed, Object, Singleton
 from containers.core.resources import Resource
+from containers.core.scoped import ContextValue, Scoped
 
 if TYPE_CHECKING:
     from containers.core.services.part import Services

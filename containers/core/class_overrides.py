@@ -11,7 +11,8 @@ from dependency_injector import containers
 from dependency_injector import providers as di
 
 from containers.core import graph, overrides
-from containers.core.providers import Layered, Object
+from containers.core.layered import Layered
+from containers.core.providers import Object
 from containers.errors import UnknownProviderError
 
 _lock = RLock()

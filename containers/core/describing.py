@@ -8,7 +8,8 @@ from dependency_injector import providers as di
 
 from containers.core import ports
 from containers.core.groups import Group
-from containers.core.providers import ContextValue, Managed, Scoped
+from containers.core.providers import Managed
+from containers.core.scoped import ContextValue, Scoped
 
 #: The first class a provider is of names its lifetime: what derives stands before its base.
 _LIFETIMES: tuple[tuple[type, str], ...] = (

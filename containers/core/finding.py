@@ -11,6 +11,24 @@ from containers.core.groups import Group
 from containers.errors import UnknownProviderError
 
 
+class Declared(ProvidersMap):
+    """Which provider of a container one of its class means; one added since means itself."""
+
+    @classmethod
+    def _create_providers_map(
+        cls, current_container: Any, original_container: Any
+    ) -> dict[di.Provider[Any], di.Provider[Any]]:
+        declared = original_container.providers
+        found = {original_container.__self__: current_container.__self__}
+        for name, provider in current_container.providers.items():
+            original = declared.get(name, provider)
+            found[original] = provider
+            if isinstance(original, di.Container) and isinstance(provider, di.Container):
+                inside = cls._create_providers_map(provider.container, original.container)
+                found.update(inside)
+        return found
+
+
 def find(container: Any, provider: Any) -> di.Provider[Any]:
     """The provider a dotted name stands for, or a provider of the container or of its class.
 
@@ -42,7 +60,7 @@ def _own(container: Any, provider: di.Provider[Any]) -> di.Provider[Any]:
     """The container's provider where one of its class is meant; what only uses some passes."""
     if has(container, provider):
         return provider
-    own = ProvidersMap(container).resolve_provider(provider)
+    own = Declared(container).resolve_provider(provider)
     if own is not None:
         return own
     reached: Iterator[di.Provider[Any]] = provider.traverse()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 from dependency_injector import providers as di
-from dependency_injector.wiring import Closing, Provide, ProvidersMap
+from dependency_injector.wiring import Closing, Provide
 from dependency_injector.wiring import Provider as ProviderMarker
 
+from containers.core.finding import Declared
 from containers.errors import WiringError
 
 #: The stubs call them instances of a protocol; they are classes.
@@ -141,7 +142,7 @@ class Resolver:
 
     def __init__(self, container: Any) -> None:
         self.container = container
-        self._map = ProvidersMap(container)
+        self._map = Declared(container)
 
     def resolve(self, marker: Any) -> di.Provider[Any] | None:
         """The container's provider for a marker, or None when it has none."""
@@ -161,7 +162,7 @@ class Resolver:
         return isinstance(marker.provider, str) or self.resolve(marker) is not None
 
     def _by_name(self, name: str) -> di.Provider[Any] | None:
-        if name == ProvidersMap.CONTAINER_STRING_ID:
+        if name == Declared.CONTAINER_STRING_ID:
             return self.container.__self__  # type: ignore[no-any-return]  # dependency-injector's own
         found: Any = self.container
         for segment in name.split("."):

@@ -9,7 +9,8 @@ from dependency_injector import providers as di
 
 from containers.core import graph, layers, ports
 from containers.core.finding import find
-from containers.core.providers import Layered, Object
+from containers.core.layered import Layered
+from containers.core.providers import Object
 from containers.errors import OverrideTypeError
 
 

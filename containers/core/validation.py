@@ -9,7 +9,7 @@ from dependency_injector import providers as di
 
 from containers.core import fitting, graph, layers, wiring
 from containers.core.markers import is_marker
-from containers.core.providers import Scoped
+from containers.core.scoped import Scoped
 from containers.errors import ValidationError
 
 

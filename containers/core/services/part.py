@@ -9,7 +9,8 @@ from dependency_injector import providers as di
 
 from containers.core import finding, scopes
 from containers.core.bodies import Shape
-from containers.core.providers import Managed, Scoped
+from containers.core.providers import Managed
+from containers.core.scoped import Scoped
 from containers.core.services.checking import problems_of
 from containers.core.services.container import DIContainer
 from containers.core.services.node import Service

@@ -664,3 +664,10 @@ def test_scopes_that_have_ended_leave_nothing_in_memory():
     work(1_000)
     before = work(1_000)
     assert work(20_000) - before < 100
+
+
+def test_attributes_of_a_generator_are_refused():
+    container = Told()
+    container.opened = providers.Scoped(session, []).add_attributes(name="x")
+    with container.scope(), pytest.raises(ContainerError, match="before it yields"):
+        container.opened()

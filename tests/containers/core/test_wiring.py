@@ -430,3 +430,17 @@ def test_an_unwired_container_is_let_go():
     del container
     gc.collect()
     assert gone() is None
+
+
+def test_a_provider_added_to_a_container_is_wired_and_overridden(wire):
+    container = Container()
+    container.added = providers.Object("added")
+
+    @inject
+    def call(added: str = Provide["added"]) -> str:
+        return added
+
+    wire(container)
+    assert call() == "added"
+    with container.override({container.added: "other"}):
+        assert call() == "other"
