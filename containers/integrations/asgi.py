@@ -11,7 +11,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Connection, Receive, Send], Awaitable[None]]
 
-_HANDLED = "switchgear.handled"
+_EXCHANGE = "switchgear.exchange"
 _CONNECTIONS = frozenset({"http", "websocket"})
 _BODIES = frozenset(
     {"http.response.body", "http.response.pathsend", "http.response.zerocopysend"},
@@ -46,61 +46,61 @@ class ScopeMiddleware:
         if connection["type"] not in _CONNECTIONS:
             await self.app(connection, receive, send)
             return
-        outer = connection.get(_HANDLED)
-        handled: list[BaseException] = []
-        connection[_HANDLED] = handled
+        outer = connection.get(_EXCHANGE)
         unit = scope(self.container)
-        unit.given = _Given(connection, self._request)
+        exchange = unit.given = connection[_EXCHANGE] = Exchange(connection, self._request, send)
         unit.open_async()
-        response = _Response(send)
+        is_http = connection["type"] == "http"
         try:
-            is_http = connection["type"] == "http"
-            await self.app(connection, receive, response.send if is_http else send)
+            await self.app(connection, receive, exchange.send if is_http else send)
         except BaseException as error:
             await unit.__aexit__(type(error), error, error.__traceback__)
             raise
         finally:
             if outer is not None:  # of another application around this one
-                connection[_HANDLED] = outer
-        if outer is not None:
-            outer.extend(handled)
-        if is_http and not handled and not response.is_whole:
-            handled.append(ConnectionAbortedError("the response was not sent to its end"))
-        if handled:
-            await unit.__aexit__(type(handled[-1]), handled[-1], None)
-        else:
-            await unit.__aexit__(None, None, None)
+                connection[_EXCHANGE] = outer
+        wrong = exchange.error
+        if wrong is not None and outer is not None:
+            outer.error = wrong
+        if wrong is None and is_http and not exchange.is_whole:
+            wrong = ConnectionAbortedError("the response was not sent to its end")
+        await unit.__aexit__(None if wrong is None else type(wrong), wrong, None)
 
 
 def note(connection: Connection, error: BaseException) -> None:
     """Let the connection's scope know of an exception that becomes a response."""
-    handled = connection.get(_HANDLED)
-    if handled is not None:
-        handled.append(error)
+    exchange = connection.get(_EXCHANGE)
+    if exchange is not None:
+        exchange.error = error
 
 
-class _Response:
-    """Passes the messages of a response on, and knows whether its last one was among them."""
+class Exchange(Mapping[str, Any]):
+    """One connection: the context of its scope, and how it went.
 
-    __slots__ = ("_send", "is_whole")
+    As a mapping it has `request`, which is made when it is first asked for.
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.is_whole = False
+    Attributes:
+        error: The last exception that became a response.
+        is_whole: Whether the last piece of the response was handed on.
+    """
 
-    async def send(self, message: Message) -> None:
-        await self._send(message)
-        if message["type"] in _BODIES and not message.get("more_body"):
-            self.is_whole = True
+    __slots__ = ("_connection", "_made", "_make", "_send", "error", "is_whole")
 
-
-class _Given(Mapping[str, Any]):
-    """The context of a connection's scope; the request is made when it is first asked for."""
-
-    def __init__(self, connection: Connection, make: Callable[[Connection], Any]) -> None:
+    def __init__(
+        self, connection: Connection, make: Callable[[Connection], Any], send: Send
+    ) -> None:
         self._connection = connection
         self._make = make
+        self._send = send
         self._made: tuple[Any, ...] = ()
+        self.error: BaseException | None = None
+        self.is_whole = False
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass a message of the response on."""
+        if message["type"] in _BODIES and not message.get("more_body"):
+            self.is_whole = True
+        return self._send(message)
 
     def __getitem__(self, name: str) -> Any:
         if name != "request":

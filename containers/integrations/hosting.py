@@ -35,6 +35,7 @@ class Wiring:
                 hint="Call setup once, with the one container of the application.",
             )
         self.container = container
+        self.is_there = False
         self._take_back: weakref.finalize[..., Any] | None = None
         self.begin()
 
@@ -44,9 +45,11 @@ class Wiring:
             wired = wiring.wire(self.container, None)
             self._take_back = weakref.finalize(self, wiring.take_back, wired)
             self._take_back.atexit = False
+            self.is_there = True
 
     def end(self) -> None:
         """Take that back: the application has ended; it may begin again."""
+        self.is_there = False
         take_back, self._take_back = self._take_back, None
         if take_back is not None:
             take_back()
@@ -57,12 +60,13 @@ class WiredMiddleware(ScopeMiddleware):
 
     def __init__(self, app: Any, wiring: Wiring, request: Callable[[Any], Any]) -> None:
         super().__init__(app, wiring.container, request=request)
-        self._begin = wiring.begin
+        self._wiring = wiring
 
     def __call__(self, connection: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
         """Serve one connection."""
-        self._begin()
-        return super().__call__(connection, receive, send)
+        if not self._wiring.is_there:
+            self._wiring.begin()
+        return ScopeMiddleware.__call__(self, connection, receive, send)
 
 
 @asynccontextmanager
