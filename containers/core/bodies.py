@@ -6,17 +6,15 @@ there. Whatever is not written out (providers that are overridden, foreign, or o
 class) is called as the provider it is.
 """
 
-import builtins
-import keyword
-import re
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import Any
 
 from dependency_injector import providers as di
 
 from containers.core import endings, graph, scopes, shielding
 from containers.core.layouts import MISSING
+from containers.core.names import Names, target_word, word_of
+from containers.core.shapes import Shape, is_writable, shape_of
 from containers.core.targets import Target, target_of
 
 #: A plan grows no further; what comes after is called.
@@ -24,9 +22,6 @@ MOST_CONSTRUCTORS = 100
 
 #: Nor deeper: Python nests 20 blocks, 100 indentations and 200 parentheses.
 MOST_NESTED = 16
-
-#: Longer integers are names: Python may refuse to write them.
-_MOST_BITS = 64
 
 _ENDS = {
     Target.GENERATOR: endings.end_generator,
@@ -36,50 +31,7 @@ _ENDS = {
 }
 
 
-class Shape(StrEnum):
-    """How a class of providers is written out."""
-
-    CONSTANT = "constant"
-    CALL = "call"
-    SINGLETON = "singleton"
-    SCOPED = "scoped"
-
-
-def shape_of(provider: Any) -> Shape | None:
-    """The shape of exactly this class; a subclass may do anything, and is called."""
-    shape: Shape | None = type(provider).__dict__.get("shape")
-    return shape
-
-
-def is_writable(provider: Any) -> bool:
-    """Whether the provider's constructor can be written into a plan."""
-    if shape_of(provider) not in {Shape.CALL, Shape.SCOPED}:
-        return False
-    target = provider.provides
-    attributes = getattr(provider, "attributes", {})
-    names = (*provider.kwargs, *attributes)
-    return (
-        callable(target)
-        and not (attributes and shape_of(provider) is Shape.SCOPED)
-        and not isinstance(target, di.Provider)
-        and not (isinstance(provider, di.Callable) and graph.must_await(provider))
-        and all(map(is_plain_name, names))
-    )
-
-
-def is_plain_name(name: str) -> bool:
-    """Whether a source can have the name, and means that very name; Python normalizes others."""
-    is_word = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
-    return is_word and name != "__debug__"
-
-
-def has_place(provider: Any) -> bool:
-    """Whether the current scope keeps the objects of the scoped provider."""
-    scope = scopes.current()
-    return scope is not None and scope.layout is not None and provider in scope.layout.index
-
-
-class Body:
+class Body(Names):
     """The lines of one function, as far as they make objects.
 
     What is written needs the names `scope` and `cells` where `needs_scope` says so: a scope whose
@@ -96,12 +48,10 @@ class Body:
     """
 
     def __init__(self, *, is_async: bool, taken: Iterable[str] = (), suffix: str = "") -> None:
-        self.names: dict[str, Any] = {}
+        super().__init__(taken=taken, suffix=suffix)
         self.lines: list[str] = []
         self.needs_scope = False
         self._is_async = is_async
-        self._suffix = suffix
-        self._locals: set[str] = set(taken)
         scope = scopes.current()
         self._layout = scope.layout if scope is not None else None
         self._depth = 1
@@ -131,7 +81,7 @@ class Body:
         provider = self._followed(provider)
         shape = shape_of(provider)
         if shape is Shape.CONSTANT and provider.last_overriding is None:
-            return self._value(provider.provides)
+            return self.value(provider.provides)
         if shape is Shape.SINGLETON and provider.last_overriding is None:
             for built in provider.built():
                 return self.name(word_of(provider), built)
@@ -208,7 +158,7 @@ class Body:
         named = [
             f"{name}={text}" for name, text in zip(provider.kwargs, given[count:], strict=True)
         ]
-        target = self.name(_target_word(provider.provides), provider.provides)
+        target = self.name(target_word(provider.provides), provider.provides)
         call = f"{target}({', '.join([*given[:count], *named])})"
         awaits = (
             shape_of(provider) is Shape.CALL and target_of(provider.provides) is Target.COROUTINE
@@ -218,7 +168,7 @@ class Body:
     def _argument(self, injection: Any) -> str:
         if isinstance(injection, di.Provider) and not di.is_delegated(injection):
             return self._node(injection)
-        return self._value(injection)
+        return self.value(injection)
 
     def _writes_lines(self, injection: Any) -> bool:
         """Whether an argument needs statements before the expression it stands in."""
@@ -370,52 +320,3 @@ class Body:
     @property
     def _missing(self) -> str:
         return self.name("missing", MISSING)
-
-    def local(self, wanted: str) -> str:
-        """A name for a variable."""
-        local = self._free(wanted)
-        self._locals.add(local)
-        return local
-
-    def _value(self, value: Any) -> str:
-        return repr(value) if _is_literal(value) else self.name("value", value)
-
-    def name(self, wanted: str, value: Any) -> str:
-        """The global that stands for an object; always the same for the same object."""
-        for name, other in self.names.items():
-            if other is value and name.startswith(wanted):
-                return name
-        name = self._free(wanted + self._suffix)
-        self.names[name] = value
-        return name
-
-    def _free(self, wanted: str) -> str:
-        name, count = wanted, 1
-        while name in self.names or name in self._locals or name in _TAKEN:
-            count += 1
-            name = f"{wanted}_{count}"
-        return name
-
-
-#: Names that lines are written with, whatever else stands in the function.
-FIXED = frozenset({"scope", "cells", "pending", "waiting"})
-_TAKEN = FIXED | {"args", "kwargs", *keyword.kwlist, *dir(builtins)}
-
-
-def _is_literal(value: Any) -> bool:
-    if type(value) is int:
-        return value.bit_length() <= _MOST_BITS
-    return value is None or type(value) is bool
-
-
-def word_of(provider: Any) -> str:
-    """A name for what the provider gives: the target's in lower case."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", _target_word(provider)).lower()
-
-
-def _target_word(target: Any) -> str:
-    found = getattr(target, "provides", target) if isinstance(target, di.Provider) else target
-    name = getattr(found, "__name__", "")
-    name = name if name and isinstance(name, str) else type(target).__name__
-    word = re.sub(r"\W", "_", name, flags=re.ASCII)
-    return word if word.isidentifier() else f"made_{word}"

@@ -7,9 +7,11 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from containers.core import graph, plans, scopes, writing
-from containers.core.bodies import FIXED, Body, Shape, is_plain_name, shape_of
-from containers.core.bodies import is_writable as is_written_out
+from containers.core.bodies import Body
 from containers.core.markers import Marked
+from containers.core.names import FIXED
+from containers.core.shapes import Shape, is_plain_name, shape_of
+from containers.core.shapes import is_writable as is_written_out
 from containers.core.wiring import Binding
 
 #: What makes an object is written into the call, if it is not longer.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from dependency_injector import providers as di
 
 from containers.core import circles, graph, layers, ledger, plans
-from containers.core.bodies import Shape, shape_of
+from containers.core.shapes import Shape, shape_of
 from containers.core.targets import imported
 
 T = TypeVar("T")

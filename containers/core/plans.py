@@ -9,7 +9,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from containers.core import graph, layers, ledger, writing
-from containers.core.bodies import Shape, has_place, is_writable, shape_of
+from containers.core.shapes import Shape, has_place, is_writable, shape_of
 
 #: Distinct sources that are kept compiled; a plan in use keeps its own code.
 KEPT_SOURCES = 512

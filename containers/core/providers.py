@@ -10,10 +10,10 @@ from typing import Any, Self, TypeVar
 from dependency_injector import providers as di
 
 from containers.core import layers, ledger
-from containers.core.bodies import Shape
 from containers.core.bounds import Bounded
 from containers.core.graph import value_of
 from containers.core.layered import Layered
+from containers.core.shapes import Shape
 from containers.core.targets import Target, target_of
 from infrastructure.resilience import SingleFlight
 

@@ -11,12 +11,12 @@ from dependency_injector import resources
 from dependency_injector.errors import Error
 
 from containers.core import agenda, graph, layers, ledger
-from containers.core.bodies import Shape
 from containers.core.bounds import Bounded
 from containers.core.layered import Layered
 from containers.core.lives import AnyLife, Lives, NothingToAwait
 from containers.core.places import place_of
 from containers.core.providers import make_async
+from containers.core.shapes import Shape
 from containers.core.targets import target_of
 from containers.errors import LifecycleError
 

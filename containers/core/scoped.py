@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from dependency_injector import providers as di
 
 from containers.core import graph, layers, scopes
-from containers.core.bodies import Shape
 from containers.core.layered import Layered
 from containers.core.providers import make_async
+from containers.core.shapes import Shape
 from containers.core.targets import Target, target_of
 from containers.errors import ContainerError
 

@@ -4,7 +4,9 @@ import builtins
 from typing import Any
 
 from containers.core import scopes
-from containers.core.bodies import Body, Shape, shape_of, word_of
+from containers.core.bodies import Body
+from containers.core.names import word_of
+from containers.core.shapes import Shape, shape_of
 
 
 def written(provider: Any) -> tuple[str, str, dict[str, Any]]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 from dependency_injector import providers as di
 
 from containers.core import finding, scopes
-from containers.core.bodies import Shape
 from containers.core.providers import Managed
 from containers.core.scoped import Scoped
 from containers.core.services.checking import problems_of
@@ -17,6 +16,7 @@ from containers.core.services.node import Service
 from containers.core.services.plans import named
 from containers.core.services.ports import ServiceProvider
 from containers.core.services.providers import ResolvingProvider, ServiceScope
+from containers.core.shapes import Shape
 from containers.core.validation import Problem
 
 if TYPE_CHECKING:
