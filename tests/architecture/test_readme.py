@@ -86,7 +86,7 @@ def _tells(said: str, expected: str) -> None:
 
 
 def _pattern(line: str) -> str:
-    pieces = re.split(r"(\.\.\.|[\d.,]+|\s+)", line.strip())
+    pieces = re.split(r"(\.\.\.|[\d.,]+|=+|\s+)", line.strip())
     return "".join(_piece(piece) for piece in pieces)
 
 
@@ -95,6 +95,8 @@ def _piece(piece: str) -> str:
         return ".*"
     if re.fullmatch(r"[\d.,]+", piece):
         return r"[\d.,]+"
+    if re.fullmatch("==+", piece):  # a bar is as long as something took
+        return "=+"
     return r"\s+" if piece.isspace() else re.escape(piece)
 
 
