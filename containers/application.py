@@ -53,7 +53,7 @@ class RootContainer(DynamicContainer):
 
     def choice_of(self, path: str) -> Choice | None:
         """Why the block at a path is of its kind, by the settings that stand now."""
-        standing = layers.replacement_of(self.settings) or self.settings.last_overriding
+        standing = layers.stand_in_of(self.settings)
         settings = standing or self.settings
         known = settings.provides if isinstance(settings, providers.Object) else None
         return parts.choice(known, path) if isinstance(known, Settings) else None

@@ -48,7 +48,7 @@ def agenda(container: Any) -> list[list[Step]]:
 
 def needs(provider: Provider) -> tuple[Provider, ...]:
     """What a call of the provider calls now: what stands in for it, else its dependencies."""
-    stand_in = stand_in_of(provider)
+    stand_in = layers.stand_in_of(provider)
     if stand_in is not None:
         return (stand_in,)
     if isinstance(provider, (di.Container, di.Self)):
@@ -61,12 +61,6 @@ def needs(provider: Provider) -> tuple[Provider, ...]:
 def reached(*providers: Provider) -> set[Provider]:
     """What calls of the providers call, however far away."""
     return _closure(providers, needs)
-
-
-def stand_in_of(provider: Provider) -> Provider | None:
-    """What replaces the provider here."""
-    found: Provider | None = layers.replacement_of(provider) or provider.last_overriding
-    return found
 
 
 def initialized(container: Any) -> list[di.BaseResource[Any]]:
@@ -107,9 +101,9 @@ def _is_alive(provider: Provider) -> bool:
 
     An object that stands in for a managed one is started in its place.
     """
-    stand_in = last = stand_in_of(provider)
+    stand_in = last = layers.stand_in_of(provider)
     while stand_in is not None:
-        last, stand_in = stand_in, stand_in_of(stand_in)
+        last, stand_in = stand_in, layers.stand_in_of(stand_in)
     if last is None:
         return isinstance(provider, Managed) or is_resource(provider)
     is_one_object = isinstance(last, (di.Object, di.BaseSingleton))
@@ -138,7 +132,7 @@ def _resting_on(needed: Iterable[Provider], providers: Iterable[Provider]) -> se
 
 
 def _name_stand_in(provider: Provider, names: dict[Provider, str]) -> None:
-    stand_in = stand_in_of(provider)
+    stand_in = layers.stand_in_of(provider)
     if stand_in is not None and provider in names:
         names.setdefault(stand_in, names[provider])
 
@@ -148,7 +142,7 @@ def _unselected(names: Iterable[Provider]) -> set[Provider]:
     branches = {
         branch
         for one in reached(*names) | set(names)
-        if isinstance(one, di.Selector) and stand_in_of(one) is None
+        if isinstance(one, di.Selector) and layers.stand_in_of(one) is None
         for branch in {*one.providers.values()} - {*_chosen(one)}
     }
     return branches | reached(*branches)

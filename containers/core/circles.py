@@ -54,7 +54,7 @@ def _circle(provider: Any, above: list[Any], open_ones: set[Any], key: Any) -> l
 
 def _called(provider: Any) -> Iterator[Any]:
     """What a call of the provider is certain to call."""
-    stand_in = layers.replacement_of(provider) or provider.last_overriding
+    stand_in = layers.stand_in_of(provider)
     if stand_in is not None:
         yield stand_in
     elif not isinstance(provider, (*_OPEN, Group)) and not _has_object(provider):

@@ -6,8 +6,8 @@ from typing import Any
 
 from dependency_injector import providers as di
 
-from containers.core import graph
-from containers.core.agenda import reached, stand_in_of
+from containers.core import graph, layers
+from containers.core.agenda import reached
 from containers.core.endings import collected
 from containers.core.lives import NothingToAwait, raise_together
 from containers.core.resources import Resource, name_resources
@@ -18,7 +18,7 @@ Resources = list[di.BaseResource[Any]]
 def init_resources(container: Any, kind: type[di.BaseResource[Any]]) -> Any:
     """Begin every resource of the kind that is not replaced, dependencies first."""
     name_resources(container)
-    resources = [one for one in _resources(container, kind) if stand_in_of(one) is None]
+    resources = [one for one in _resources(container, kind) if layers.stand_in_of(one) is None]
     fresh = [one for one in resources if not one.initialized]
     if any(_is_awaited(one) for one in resources):
         return asyncio.ensure_future(_init_all(resources, fresh))

@@ -125,7 +125,7 @@ class Layered(di.Provider[T]):
 
     def uncompiled(self, *args: Any, **kwargs: Any) -> Any:
         """The same by the readable path, which plans are held against."""
-        stand_in = layers.replacement_of(self) or self.last_overriding
+        stand_in = layers.stand_in_of(self)
         if stand_in is not None:
             result = stand_in(*args, **kwargs)
             return _awaited(result) if self.is_async() else result

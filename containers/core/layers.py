@@ -112,6 +112,12 @@ def replacement_of(provider: Provider[Any]) -> Provider[Any] | None:
     return None
 
 
+def stand_in_of(provider: Provider[Any]) -> Provider[Any] | None:
+    """What answers for the provider here: of a layer, else of dependency-injector's override."""
+    stand_in: Provider[Any] | None = replacement_of(provider) or provider.last_overriding
+    return stand_in
+
+
 def touched_anywhere(provider: Provider[Any]) -> bool:
     """Whether a layer of any task replaces the provider or something it depends on."""
     with _lock:

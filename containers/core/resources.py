@@ -150,12 +150,12 @@ class Resource(Bounded, Layered[T], di.Resource[T]):
 
     def built(self) -> tuple[T, ...]:
         """The object, alone in a tuple, or an empty tuple: asked by plans, which keep it."""
-        life = self._lives.at(layers.touching(self)) if agenda.stand_in_of(self) is None else None
+        life = self._lives.at(layers.touching(self)) if layers.stand_in_of(self) is None else None
         return () if life is None else (life.value,)
 
     def init(self) -> Any:
         """Begin, as dependency-injector spells it: the object, or an awaitable of it."""
-        if agenda.stand_in_of(self) is not None:
+        if layers.stand_in_of(self) is not None:
             return self()
         life = None if self.needs_loop or self.must_start_first else self._begin((), {})
         return asyncio.ensure_future(self.open()) if life is None else life.value
@@ -225,7 +225,7 @@ def asked_by(*providers: di.Provider[Any]) -> list[Resource[Any]]:
         if one in seen:
             continue
         seen.add(one)
-        if isinstance(one, Resource) and agenda.stand_in_of(one) is None:
+        if isinstance(one, Resource) and layers.stand_in_of(one) is None:
             found.append(one)
         else:
             waiting += agenda.needs(one)

@@ -86,7 +86,7 @@ class Inspection:
 
     def _needs(self, provider: di.Provider[Any]) -> tuple[di.Provider[Any], ...]:
         """What a call of the provider calls now: what stands in for it, else its dependencies."""
-        stand_in = layers.replacement_of(provider) or provider.last_overriding
+        stand_in = layers.stand_in_of(provider)
         if stand_in is not None:
             return (stand_in,)
         if isinstance(provider, (di.Container, di.Self)) or not hasattr(provider, "related"):
@@ -153,7 +153,7 @@ class Inspection:
             yield Problem("unset-dependency", (self._name(provider),), f"nothing is set; {hint}")
 
     def _is_replaced(self, provider: di.Provider[Any]) -> bool:
-        return bool(layers.replacement_of(provider) or provider.last_overriding)
+        return layers.stand_in_of(provider) is not None
 
     def _arguments(self, provider: Any, *, is_called: bool) -> Iterator[Problem]:
         target = provider.provides
@@ -199,7 +199,7 @@ class Inspection:
     def _effective(self, value: Any) -> Any:
         """What really comes: stand-ins and set dependencies are followed."""
         while isinstance(value, di.Provider):
-            following = layers.replacement_of(value) or value.last_overriding
+            following = layers.stand_in_of(value)
             if following is None and isinstance(value, di.Dependency):
                 following = value.default
             if following is None:

@@ -187,17 +187,19 @@ def test_a_failing_finalizer_does_not_keep_the_others_from_their_turn():
     assert [str(error) for error in caught.value.exceptions] == ["cannot close"]
 
 
+def cannot_close() -> Iterator[str]:
+    try:
+        yield "bad"
+    finally:
+        raise ValueError("cannot close")
+
+
+class Unclosable(DeclarativeContainer):
+    bad = providers.Scoped(cannot_close)
+
+
 def test_the_bodys_error_is_the_cause_of_a_failed_ending():
-    def make_bad() -> Iterator[str]:
-        try:
-            yield "bad"
-        finally:
-            raise ValueError("cannot close")
-
-    class One(DeclarativeContainer):
-        bad = providers.Scoped(make_bad)
-
-    container = One()
+    container = Unclosable()
     with pytest.raises(ExceptionGroup) as caught, container.scope():
         container.bad()
         raise KeyError("body")
@@ -506,16 +508,7 @@ def test_a_stop_iteration_of_the_body_goes_on_as_it_is():
 
 
 def test_an_exit_stays_an_exit_although_an_object_fails_to_end():
-    def make_bad() -> Iterator[str]:
-        try:
-            yield "bad"
-        finally:
-            raise ValueError("cannot close")
-
-    class One(DeclarativeContainer):
-        bad = providers.Scoped(make_bad)
-
-    container = One()
+    container = Unclosable()
     with pytest.raises(SystemExit) as caught, container.scope():
         container.bad()
         raise SystemExit
