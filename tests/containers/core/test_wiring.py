@@ -444,3 +444,33 @@ def test_a_provider_added_to_a_container_is_wired_and_overridden(wire):
     assert call() == "added"
     with container.override({container.added: "other"}):
         assert call() == "other"
+
+
+def test_a_function_that_was_filled_does_not_stop_the_wiring_of_another_container(wire):
+    class Other(DeclarativeContainer):
+        unrelated = providers.Object(1)
+
+    @inject
+    def call(added: str = Provide["added"]) -> str:
+        return added
+
+    first = Container()
+    first.added = providers.Object("added")
+    first.wire()
+    assert call() == "added"
+    first.unwire()
+    wire(Other())
+    with pytest.raises(WiringError, match=r"test_wiring\.py:\d+: 'added' of .*no wired container"):
+        call()
+
+
+def test_a_function_that_nothing_ever_filled_stops_it_and_a_near_name_is_offered():
+    @inject
+    def call(added: str = Provide["addde"]) -> str:
+        return added
+
+    container = Container()
+    container.added = providers.Object("added")
+    with pytest.raises(WiringError, match=r"'added' of .*\(did you mean 'added'\?\)"):
+        container.wire()
+    assert call is not None  # it is alive until here
