@@ -303,7 +303,7 @@ class Body(Names):
 
     def _started(self, kind: Target, opened: str, local: str) -> None:
         if kind is Target.ASYNC_GENERATOR:
-            self._first(f"await {opened}.__anext__()", "StopAsyncIteration", opened, local)
+            self._first(f"await {opened}.asend(None)", "StopAsyncIteration", opened, local)
         elif kind is Target.GENERATOR:
             self._first(f"next({opened})", "StopIteration", opened, local)
         else:

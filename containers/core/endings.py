@@ -45,7 +45,7 @@ def first_of(generator: Generator[Any, Any, Any]) -> Any:
 async def first_of_async(generator: AsyncGenerator[Any, Any]) -> Any:
     """The same for an async generator."""
     try:
-        return await generator.__anext__()
+        return await generator.asend(None)
     except StopAsyncIteration:
         raise yielded_nothing(generator) from None
 
@@ -68,7 +68,7 @@ async def end_async_generator(
 ) -> None:
     """The same for an async generator."""
     try:
-        await (generator.__anext__() if error is None else generator.athrow(error))
+        await (generator.asend(None) if error is None else generator.athrow(error))
     except StopAsyncIteration:
         return
     raise await yielded_twice(generator)

@@ -20,7 +20,7 @@ from containers.core.endings import (
     yielded_twice,
 )
 from containers.core.layouts import MISSING, Layout, layout_of
-from containers.core.shielding import DONE, begin, finish, resume
+from containers.core.shielding import begin, finish
 from containers.core.targets import Target
 from containers.errors import ContainerError, NoActiveScopeError
 
@@ -167,6 +167,7 @@ class Scope(RLock):
         self.parent = parent
         layout = self.layout = self.container._layout or layout_of(self.container)  # noqa: SLF001 - kept there for us
         self.cells = layout.blank.copy()
+        self.endings = self._others = None
         _set_current(self)
         return self
 
@@ -196,13 +197,14 @@ class Scope(RLock):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.endings is not None:
-            work = self._aend(error)
-            waiting = begin(work)
-            if waiting is not DONE:
-                await resume(work, waiting)
-            self.endings = None
+        rest = self.close_async(error)
+        if rest is not None:
+            await rest
         self.__exit__(None, None, None)
+
+    def close_async(self, error: BaseException | None) -> Awaitable[None] | None:
+        """End what was made, up to the first wait; the rest is to be awaited before `__exit__`."""
+        return None if self.endings is None else begin(self._aend(error))
 
     def _end(self, error: BaseException | None) -> None:
         """Last made first; an object made meanwhile is ended too."""
@@ -224,7 +226,7 @@ class Scope(RLock):
             try:
                 if end is end_async_generator and error is None:
                     # what most scopes hold, and a coroutine less
-                    await made.__anext__()
+                    await made.asend(None)
                     failures.append(await yielded_twice(made))
                     continue
                 ended = end(made, error)
@@ -235,6 +237,7 @@ class Scope(RLock):
                     collect(failures, over, error)
             except BaseException as failure:  # noqa: BLE001 - every ending must have its turn
                 collect(failures, failure, error)
+        self.endings = None
         if failures:
             self._close()
             raise_failures(failures, error)
@@ -327,8 +330,7 @@ def new_scope(container: Any, /, **context: Any) -> Scope:
     scope = Scope()
     scope.container = container
     scope.given = context
-    scope.layout = scope.endings = scope._others = None  # noqa: SLF001 - it is made here
-    scope.cells = scope.pending = None  # type: ignore[assignment]  # until it is opened
+    scope.layout = scope.pending = scope.cells = None  # type: ignore[assignment]  # until it is opened
     return scope
 
 

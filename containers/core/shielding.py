@@ -8,9 +8,6 @@ from typing import Any
 #: The finishing whose work runs here; timers and tasks that the work starts inherit it.
 _within: ContextVar[Any] = ContextVar("within_finishing", default=None)
 
-#: The work is over.
-DONE: Any = object()
-
 
 async def finish(work: Coroutine[Any, Any, None]) -> None:
     """Run `work` to its end; a cancellation that arrives meanwhile is delivered afterwards.
@@ -19,13 +16,13 @@ async def finish(work: Coroutine[Any, Any, None]) -> None:
     own timeouts interrupt it as ever. A second cancellation from outside goes through: a
     finalizer that hangs can still be stopped.
     """
-    waiting = begin(work)
-    if waiting is not DONE:
-        await resume(work, waiting)
+    rest = begin(work)
+    if rest is not None:
+        await rest
 
 
-def begin(work: Coroutine[Any, Any, None]) -> Any:
-    """Run `work` to its first wait, and give that; `DONE` where there is none, as is usual.
+def begin(work: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
+    """Run `work` to its first wait, and give the rest; None where there is none, as is usual.
 
     The mark of an earlier work may stay: it is over, and means nothing.
     """
@@ -33,16 +30,11 @@ def begin(work: Coroutine[Any, Any, None]) -> Any:
     _within.set(work)
     try:
         for waiting in work.__await__():  # costs less than `send`, which ends by an exception
-            return waiting
-        return DONE
+            return _Finishing(work, waiting)
+        return None
     finally:
         if around is not None and around.cr_frame is not None:
             _within.set(around)
-
-
-async def resume(work: Coroutine[Any, Any, None], waiting: Any) -> None:
-    """Finish what `begin` began."""
-    await _Finishing(work, waiting)
 
 
 class _Finishing(Awaitable[None]):

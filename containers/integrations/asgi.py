@@ -1,9 +1,10 @@
 """One scope for each HTTP request and each WebSocket of an ASGI application."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any
 
-from containers.core.functions import scope
+from containers.core.scopes import Scope
 
 Message = MutableMapping[str, Any]
 Connection = MutableMapping[str, Any]
@@ -43,18 +44,18 @@ class ScopeMiddleware:
 
     async def __call__(self, connection: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
-        if connection["type"] not in _CONNECTIONS:
+        kind = connection["type"]
+        if kind not in _CONNECTIONS:
             await self.app(connection, receive, send)
             return
         outer = connection.get(_EXCHANGE)
-        unit = scope(self.container)
-        exchange = unit.given = connection[_EXCHANGE] = Exchange(connection, self._request, send)
-        unit.open_async()
-        is_http = connection["type"] == "http"
+        exchange = connection[_EXCHANGE] = Exchange(self.container, connection, self._request, send)
+        exchange.open_async()
+        is_http = kind == "http"
         try:
             await self.app(connection, receive, exchange.send if is_http else send)
         except BaseException as error:
-            await unit.__aexit__(type(error), error, error.__traceback__)
+            await exchange.__aexit__(type(error), error, error.__traceback__)
             raise
         finally:
             if outer is not None:  # of another application around this one
@@ -64,7 +65,10 @@ class ScopeMiddleware:
             outer.error = wrong
         if wrong is None and is_http and not exchange.is_whole:
             wrong = ConnectionAbortedError("the response was not sent to its end")
-        await unit.__aexit__(None if wrong is None else type(wrong), wrong, None)
+        rest = exchange.close_async(wrong)  # what `async with` does, and a coroutine less
+        if rest is not None:
+            await rest
+        exchange.__exit__(None, None, None)
 
 
 def note(connection: Connection, error: BaseException) -> None:
@@ -74,46 +78,45 @@ def note(connection: Connection, error: BaseException) -> None:
         exchange.error = error
 
 
-class Exchange(Mapping[str, Any]):
-    """One connection: the context of its scope, and how it went.
+class Exchange(Scope):
+    """One connection: its scope, and how it went.
 
-    As a mapping it has `request`, which is made when it is first asked for.
+    Its context has `request`, which is made when the context is first looked at.
 
     Attributes:
         error: The last exception that became a response.
         is_whole: Whether the last piece of the response was handed on.
     """
 
-    __slots__ = ("_connection", "_made", "_make", "_send", "error", "is_whole")
+    __slots__ = ("_request", "_send", "error", "is_whole")
 
     def __init__(
-        self, connection: Connection, make: Callable[[Connection], Any], send: Send
+        self,
+        container: Any,
+        connection: Connection,
+        request: Callable[[Connection], Any],
+        send: Send,
     ) -> None:
-        self._connection = connection
-        self._make = make
+        self.container = container
+        self.given = connection
+        self.layout = self.cells = None  # type: ignore[assignment]  # until it is opened
+        self._request = request
         self._send = send
-        self._made: tuple[Any, ...] = ()
         self.error: BaseException | None = None
         self.is_whole = False
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """`request`, made when this is first looked at."""
+        if self.is_open and type(self.given) is not MappingProxyType:
+            self.given = MappingProxyType({"request": self._request(self.given)})
+        return self.given
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the response on."""
         if message["type"] in _BODIES and not message.get("more_body"):
             self.is_whole = True
         return self._send(message)
-
-    def __getitem__(self, name: str) -> Any:
-        if name != "request":
-            raise KeyError(name)
-        if not self._made:
-            self._made = (self._make(self._connection),)
-        return self._made[0]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(("request",))
-
-    def __len__(self) -> int:
-        return 1
 
 
 def _itself(connection: Connection) -> Connection:
