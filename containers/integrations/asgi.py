@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from containers.core.scopes import Scope
 
@@ -98,7 +98,7 @@ class Exchange(Scope):
         send: Send,
     ) -> None:
         self.container = container
-        self.given = connection
+        self.given = connection  # until somebody looks
         self.layout = self.cells = None  # type: ignore[assignment]  # until it is opened
         self._request = request
         self._send = send
@@ -109,7 +109,8 @@ class Exchange(Scope):
     def context(self) -> Mapping[str, Any]:
         """`request`, made when this is first looked at."""
         if self.is_open and type(self.given) is not MappingProxyType:
-            self.given = MappingProxyType({"request": self._request(self.given)})
+            request = self._request(cast("Connection", self.given))
+            self.given = MappingProxyType({"request": request})
         return self.given
 
     def send(self, message: Message) -> Awaitable[None]:
