@@ -2,11 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from containers import cache, db, embeddings, llm, observability, parts, providers, vector
-from containers.core import layers
+from containers import (
+    cache,
+    db,
+    embeddings,
+    llm,
+    observability,
+    parts,
+    providers,
+    resilience,
+    vector,
+)
+from containers.core import finding, layers
 from containers.core.choices import Choice
 from containers.core.container import DeclarativeContainer, DynamicContainer
 from containers.errors import ContainerError, LifecycleError
@@ -82,6 +93,7 @@ class Container(DeclarativeContainer):
     db = providers.Container(db.DbContainer)
     embeddings = providers.Container(embeddings.EmbeddingsContainer)
     llm = providers.Container(llm.LLMContainer)
+    resilience = providers.Container(resilience.ResilienceContainer)
     vector = providers.Container(vector.VectorContainer)
 
     def __new__(
@@ -112,8 +124,10 @@ class Container(DeclarativeContainer):
         container = super().__new__(cls, **overriding)
         container.sources = sources
         container.settings.set_provides(loaded)
-        for part in _INSTANCES:
+        for part in (*_INSTANCES, "resilience"):
             getattr(container, part).settings.set_default(container.settings)
+        registry = cast("providers.Singleton[Any]", container.resilience.registry)
+        registry.add_kwargs(connections=partial(finding.find, container))
         _add_instances(container, loaded)
         return container
 
@@ -131,4 +145,7 @@ def _add_instances(container: Any, settings: Settings) -> list[tuple[providers.G
             if part == "db":
                 inside.sessions.providers[name] = providers.Scoped(db.open_session, provider)
                 added.append((inside.sessions, name))
+    for path in settings.policies_named():
+        guarded = cast("providers.Managed[Any]", finding.find(container, path))
+        guarded.add_kwargs(policies=container.resilience.registry)
     return added

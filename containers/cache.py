@@ -2,14 +2,15 @@
 
 from containers import parts, providers
 from infrastructure.cache import CacheService
-from infrastructure.cache.base import CacheRegistry
 from infrastructure.config import Settings
+from infrastructure.resilience.policies import Policies
 
 
-def cache_service(settings: Settings, part: str, path: str) -> CacheService:
+def cache_service(
+    settings: Settings, part: str, path: str, policies: Policies | None = None
+) -> CacheService:
     """The service over the block's provider; its namespace is the instance's name."""
-    block = parts.block_at(settings, part, path)
-    provider = CacheRegistry.create(block, name=f"{part}.{path}")
+    provider = parts.create(settings, part, path, policies)
     return CacheService(
         path.rpartition(".")[2], default_ttl=provider.settings.ttl_seconds, provider=provider
     )

@@ -11,6 +11,7 @@ from infrastructure.config.models.base import Block, Part
 from infrastructure.config.origins import Layer, Origin, Source
 from infrastructure.errors import ConfigurationError
 from infrastructure.registry import PARTS, registry_of
+from infrastructure.resilience.policies import Policies
 
 #: Who decided, by the layer that won.
 _DECIDED = {
@@ -50,9 +51,23 @@ def component(part: str, port: type, make: Callable[..., Any] | None = None) -> 
     return managed
 
 
-def create(settings: Settings, part: str, path: str) -> Any:
-    """The backend of the block at `<part>.<path>`; no I/O."""
-    return registry_of(part).create(block_at(settings, part, path), name=f"{part}.{path}")
+def create(settings: Settings, part: str, path: str, policies: Policies | None = None) -> Any:
+    """The backend of the block at `<part>.<path>`, inside the policy it names; no I/O.
+
+    Raises:
+        ConfigurationError: There is no such block, or nobody has handed in the policies.
+    """
+    block = block_at(settings, part, path)
+    made = registry_of(part).create(block, name=f"{part}.{path}")
+    if block.policy is not None:
+        if policies is None:
+            raise ConfigurationError(
+                f"its policy '{block.policy}' is known to the root container only",
+                where=f"{part}.{path}",
+                hint="Build it by `Container(...)`.",
+            )
+        made.policy = policies.policy(f"{part}.{path}")
+    return made
 
 
 def block_at(settings: Settings, part: str, path: str) -> Block:

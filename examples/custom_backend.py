@@ -1,79 +1,65 @@
-"""A third party's cache kind in one file: its settings, its class, and the word for the YAML."""
+"""A kind of your own in one file: its settings, its class, and the word for the YAML."""
 
 import asyncio
-import json
-import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
 
 from containers import Container
-from infrastructure.cache import BaseCacheProvider, CacheRegistry
-from infrastructure.cache.base import MISSING
-from infrastructure.config.models.cache import CacheSettings
+from infrastructure.config.models.embeddings import EmbedderSettings
+from infrastructure.embeddings import Embedder, EmbedderRegistry
+from infrastructure.resilience import deadline
 
 
-class FolderSettings(CacheSettings):
-    """A block of kind `folder`."""
+class LettersSettings(EmbedderSettings):
+    """What a block of kind `letters` may say, beside what every embedder has."""
 
-    kind: str = "folder"
-    path: Path = Path("cache")
+    kind: str = "letters"
+    alphabet: str = Field(default="abcdefghijklmnopqrstuvwxyz", min_length=2)
 
 
-@CacheRegistry.register("folder")
-class FolderCacheProvider(BaseCacheProvider):
-    """One JSON file for each entry; to show what a backend needs, not to be fast."""
+@EmbedderRegistry.register("letters")
+class LettersEmbedder(Embedder):
+    """Texts are alike that have the same letters; making one costs nothing and opens nothing."""
 
-    Settings: ClassVar[type[CacheSettings]] = FolderSettings
-    settings: FolderSettings
+    Settings: ClassVar[type[EmbedderSettings]] = LettersSettings
 
-    async def get_many(self, keys: Sequence[str]) -> list[Any]:
-        return [self._read(key)[0] for key in keys]
+    def __init__(self, settings: LettersSettings, *, name: str = "") -> None:
+        super().__init__(settings, name=name)
+        self.dimensions = len(settings.alphabet)
+        self._alphabet = settings.alphabet
 
-    async def set_many(self, values: Mapping[str, Any], ttl_seconds: float) -> None:
-        await self.connect()
-        for key, value in values.items():
-            entry = {"key": key, "value": value, "ends": time.time() + ttl_seconds}
-            self._file(key).write_text(json.dumps(entry))
+    async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
+        await self.connect()  # opens at the first call; one attempt, however many ask
+        async with deadline(self.settings.timeout_seconds, self.name):
+            return [self._vector(text) for text in self.checked_texts(texts)]
 
-    async def delete_many(self, keys: Sequence[str]) -> int:
-        there = [file for file in map(self._file, keys) if file.exists()]
-        for file in there:
-            file.unlink()
-        return len(there)
-
-    async def ttl(self, key: str) -> float | None:
-        value, ends = self._read(key)
-        return None if value is MISSING else ends - time.time()
-
-    async def delete_prefix(self, prefix: str) -> int:
-        files = self.settings.path.glob("*.json")
-        keys = [json.loads(file.read_text())["key"] for file in files]
-        return await self.delete_many([key for key in keys if key.startswith(prefix)])
+    async def embed_query(self, text: str) -> list[float]:
+        return (await self.embed_passages([text]))[0]
 
     async def _open(self) -> None:
-        self.settings.path.mkdir(parents=True, exist_ok=True)
+        """Where a client would be made, and its errors turned into ours."""
 
-    async def _close(self) -> None: ...
+    async def _close(self) -> None:
+        """Where it would be closed."""
 
     async def _ping(self) -> str:
-        return str(self.settings.path)
+        return f"{self.dimensions} letters"
 
-    def _read(self, key: str) -> tuple[Any, float]:
-        file = self._file(key)
-        entry = json.loads(file.read_text()) if file.exists() else {"ends": 0.0}
-        return (entry["value"], entry["ends"]) if entry["ends"] > time.time() else (MISSING, 0.0)
-
-    def _file(self, key: str) -> Path:
-        return self.settings.path / f"{key.encode().hex()}.json"
+    def _vector(self, text: str) -> list[float]:
+        counts = [text.lower().count(letter) + 1e-9 for letter in self._alphabet]
+        return [count / math.hypot(*counts) for count in counts]
 
 
 async def main() -> None:
-    overrides = {"cache.default": {"kind": "folder", "path": "entries"}}
+    overrides = {"embeddings.default": {"kind": "letters", "alphabet": "aeiou"}}
     async with Container(profile="test", overrides=overrides) as container:
-        cache = container.cache.default()
-        await cache.set("greeting", "hello")
-        print(await cache.get("greeting"), "from", cache.provider)
+        embedder = container.embeddings.default()
+        vector = await embedder.embed_query("Have you seen the moon?")
+        print(embedder, [round(value, 2) for value in vector])
+        print((await embedder.health_check()).detail)
 
 
 asyncio.run(main())

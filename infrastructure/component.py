@@ -3,12 +3,17 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from infrastructure.errors import Category, ConfigurationError, InfrastructureError, classify
 from infrastructure.health import Health, Status
+from infrastructure.observability.metrics import CONNECT
+from infrastructure.observability.telemetry import hook
+from infrastructure.operations import Operation, observe_class
 from infrastructure.resilience import SingleFlight, deadline
+from infrastructure.resilience.strategy import Strategy
 
 
 class Component(ABC):
@@ -23,9 +28,21 @@ class Component(ABC):
         name: The provider path used in errors, such as `cache.default`.
         closes_anywhere: What `_open` made is bound to no event loop, so that `_close` works in
             another one; what is bound to a loop that is gone is left to be collected.
+        operations: The public methods that call the backend; those of a subclass come on top of
+            its bases'. Each is seen by telemetry and guarded by `policy`, without a word in the
+            class that writes it: coroutine functions, async iterators and plain functions.
+        policy: What every operation is run under; None for nothing.
     """
 
     closes_anywhere: ClassVar[bool] = False
+    operations: ClassVar[frozenset[str]] = frozenset()
+    policy: Strategy | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        named = (vars(base).get("operations", ()) for base in cls.__mro__)
+        cls.operations = frozenset().union(*named)
+        observe_class(cls, cls.operations)
 
     def __init__(self, settings: Any, *, name: str = "") -> None:
         self.settings = settings
@@ -69,6 +86,15 @@ class Component(ABC):
             async with deadline(self.settings.connect_timeout_seconds, self.name):
                 await self._close()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop it is open in; None while it is closed."""
+        return self._loop
+
+    def trace_attributes(self) -> Mapping[str, str]:
+        """What spans and metrics say beside name and kind: few values each, and no secrets."""
+        return {}
+
     def is_healthy(self) -> bool:
         """What the last check said; False before the first."""
         return self._health.is_up
@@ -91,8 +117,11 @@ class Component(ABC):
         loop = asyncio.get_running_loop()
         if self._loop is loop:
             return
-        async with deadline(self.settings.connect_timeout_seconds, self.name):
-            await self._open()
+        hook.notice()
+        # Of its own, also inside the call that has opened it: who waited for what is to be seen.
+        with Operation(self, CONNECT):
+            async with deadline(self.settings.connect_timeout_seconds, self.name):
+                await self._open()
         self._loop = loop
         self._health = Health(Status.UP, detail="connected")
 

@@ -15,11 +15,16 @@ InfrastructureError
 │   └── UnsupportedError                      this backend cannot do that
 └── DataError                     permanent   an answer that cannot be read
     └── StreamTruncatedError      transient   the stream ended before its end was announced
+
+Beside it stands `BusinessError`: what the application itself refuses, in words for its users.
 """
 
 import asyncio
+import errno
+import socket
 from collections.abc import Iterable
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 
@@ -168,15 +173,106 @@ class StreamTruncatedError(DataError):
     category = Category.TRANSIENT
 
 
+class BusinessError(Exception):
+    """The application refuses: a rule of its domain says no, and nothing is broken.
+
+    Derive from it, one class a rule. Its message is written for the user and is shown to them.
+
+    Attributes:
+        code: A word for programs, such as `order_too_large`; empty for none.
+        status: The HTTP status it is answered with.
+        problem_type: The URI of a page about it, as RFC 9457 has it.
+    """
+
+    code: ClassVar[str] = ""
+    status: ClassVar[int] = HTTPStatus.UNPROCESSABLE_ENTITY
+    problem_type: ClassVar[str] = "about:blank"
+
+
+#: The more a category forbids, the later it stands: of several errors, the last one counts.
+_SEVERITY = (
+    Category.CANCELLED,
+    Category.TRANSIENT,
+    Category.OVERLOAD,
+    Category.UNKNOWN,
+    Category.PERMANENT,
+)
+#: Python's own exceptions; the first that fits.
+_BUILTIN: tuple[tuple[tuple[type[BaseException], ...], Category], ...] = (
+    ((asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit), Category.CANCELLED),
+    ((ConnectionError, TimeoutError, EOFError, InterruptedError), Category.TRANSIENT),
+    ((MemoryError, BlockingIOError, asyncio.QueueFull), Category.OVERLOAD),
+    ((BusinessError, ImportError, NotImplementedError), Category.PERMANENT),
+)
+#: What the system says: a network that is not there may come back; a limit that is reached, such
+#: as a full disk, leaves what needs none of it working; what is missing or forbidden stays so.
+_SYSTEM = {
+    Category.TRANSIENT: (
+        *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN),
+        *(errno.ENETRESET, errno.ETIME, errno.ESTALE),
+    ),
+    Category.OVERLOAD: (
+        *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+        *(errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EBUSY, errno.ENOLCK),
+    ),
+    Category.PERMANENT: (
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EEXIST, errno.ENOTDIR),
+        *(errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL),
+        *(errno.EXDEV, errno.EFBIG, errno.EADDRINUSE),
+    ),
+}
+_BY_NUMBER = {number: category for category, numbers in _SYSTEM.items() for number in numbers}
+_BY_STATUS = {
+    HTTPStatus.REQUEST_TIMEOUT: Category.TRANSIENT,
+    HTTPStatus.TOO_EARLY: Category.TRANSIENT,
+    HTTPStatus.TOO_MANY_REQUESTS: Category.OVERLOAD,
+    499: Category.CANCELLED,  # the client went away, as nginx says it
+    HTTPStatus.INTERNAL_SERVER_ERROR: Category.UNKNOWN,
+    HTTPStatus.BAD_GATEWAY: Category.TRANSIENT,
+    HTTPStatus.SERVICE_UNAVAILABLE: Category.TRANSIENT,
+    HTTPStatus.GATEWAY_TIMEOUT: Category.TRANSIENT,
+    HTTPStatus.INSUFFICIENT_STORAGE: Category.OVERLOAD,
+    529: Category.OVERLOAD,  # overloaded, as language models say it
+}
+
+
 def classify(error: BaseException) -> Category:
-    """Sort any exception into the category that retries, breakers and health checks act on."""
+    """Sort any exception into the category that retries, breakers and health checks act on.
+
+    A group is what its worst member is.
+    """
     if isinstance(error, InfrastructureError):
         return error.category
-    if isinstance(error, asyncio.CancelledError):
-        return Category.CANCELLED
-    if isinstance(error, (ConnectionError, TimeoutError)):
-        return Category.TRANSIENT
+    if isinstance(error, BaseExceptionGroup):
+        return classify(worst_of(error))
+    for kinds, category in _BUILTIN:
+        if isinstance(error, kinds):
+            return category
+    if isinstance(error, socket.gaierror):  # it numbers its errors its own way
+        is_again = error.errno == socket.EAI_AGAIN
+        return Category.TRANSIENT if is_again else Category.UNKNOWN
+    if isinstance(error, OSError):
+        return _BY_NUMBER.get(error.errno or 0, Category.UNKNOWN)
     return Category.UNKNOWN
+
+
+def worst_of(error: BaseException) -> BaseException:
+    """Of a group, however deep, the member whose category forbids most; of others, itself."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    members = map(worst_of, error.exceptions)
+    return max(members, key=lambda one: _SEVERITY.index(classify(one)))
+
+
+def category_of_status(status: int) -> Category:
+    """What an HTTP status says about the same request later.
+
+    `500` says nothing: the request may have been carried out or not.
+    """
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    is_refusal = status >= HTTPStatus.BAD_REQUEST
+    return Category.PERMANENT if is_refusal else Category.UNKNOWN
 
 
 def _rebuilt(

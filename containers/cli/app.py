@@ -119,6 +119,35 @@ def explain(
         typer.echo(inspection.explain(profile, path, as_json=as_json), nl=False)
 
 
+@app.command("audit")
+def audit_(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="The audit file; its backups are read with it."
+        ),
+    ],
+    known: Annotated[
+        str | None,
+        typer.Option(metavar="SEQ:HASH", help="What an earlier run printed: finds lines cut off."),
+    ] = None,
+) -> None:
+    """Verify the chain of an audit file; print its last number and hash. Exit code 1: broken."""
+    from infrastructure.observability.logging import verify_audit
+
+    with _failures():
+        report = verify_audit(path, known=_noted(known) if known else None)
+    typer.echo(f"{report.broken}" if report.broken else f"{report.last_seq}:{report.last_hash}")
+    raise typer.Exit(0 if report.is_intact else 1)
+
+
+def _noted(text: str) -> tuple[int, str]:
+    number, _, seal = text.partition(":")
+    if not number.isdecimal() or not seal:
+        raise typer.BadParameter(f"'{text}' is not SEQ:HASH")
+    return int(number), seal
+
+
 def _run(job: "object", request: "object") -> None:
     """Run a job to its end."""
     with _failures():

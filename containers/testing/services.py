@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 #: Where the server of each kind lives.
 SERVERS = {
+    "memcached": "infrastructure.servers.memcached:MemcachedServer",
     "openai": "infrastructure.servers.llama:LlamaServer",
     "postgres": "infrastructure.servers.postgres:PostgresServer",
     "redis": "infrastructure.servers.valkey:ValkeyServer",

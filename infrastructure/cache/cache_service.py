@@ -1,34 +1,37 @@
 """The cache as an application sees it: one namespace, with lifetimes and single flight."""
 
-import inspect
-import math
-import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
 
 from infrastructure import ambient
-from infrastructure.cache.base import MISSING, BaseCacheProvider, CacheRegistry
-from infrastructure.errors import (
-    ConfigurationError,
-    InfrastructureError,
-    UnsupportedError,
-    classify,
+from infrastructure.cache.background import Background
+from infrastructure.cache.base import BaseCacheProvider, CacheRegistry
+from infrastructure.cache.counts import Counts
+from infrastructure.cache.desk import Desk
+from infrastructure.cache.entries import at_once
+from infrastructure.cache.entry_options import PLAIN, CacheEntryOptions
+from infrastructure.cache.keys import (
+    MAX_KEY_CHARS,
+    checked_key,
+    checked_namespace,
+    checked_tags,
+    checked_ttl,
 )
+from infrastructure.cache.loaders import LoadContext
+from infrastructure.cache.missing import MISSING, Missing
+from infrastructure.cache.pending import OnFailure
+from infrastructure.cache.waiting import Timing
+from infrastructure.errors import InfrastructureError
 from infrastructure.health import Health
-from infrastructure.resilience import SingleFlight
-from infrastructure.serialization import freeze, thaw
+from infrastructure.observability.metrics import Measured, Measurement
 
-#: What gives the value of a key that is not cached; sync or async.
-Loader = Callable[[], Any]
 T = TypeVar("T")
+Options = CacheEntryOptions | str | None
 
-_NAMESPACE: Final = re.compile(r"[A-Za-z0-9_.-]+")
-_MAX_KEY_CHARS: Final = 1024
-_MAX_TTL_SECONDS: Final = 100 * 365 * 86400.0
-#: Mistakes of the caller; any other error means that the application goes on without the cache.
-_MISTAKES: Final = (ConfigurationError, UnsupportedError)
+_TUPLE: Final = tuple
+_TIMING: Final = Timing()
 
 
 class CacheService:
@@ -40,7 +43,12 @@ class CacheService:
     here, and leaves the container's alone.
 
     When the cache is down or busy every call raises what the provider raises, except
-    `get_or_set`, which then gives the loader's answer.
+    `get_or_set`, which then gives the loader's answer. A removal may wait instead
+    (`on_failure="queue"`): it is sent before anything else is asked of this namespace, and until
+    it is, nothing is served here that may be what was to be removed.
+
+    `options` are a `CacheEntryOptions`, or the name of one under `entry_options` in the block.
+    A key has 1 to 1024 characters, all of them data; a lifetime is in seconds, above 0.
 
     Args:
         namespace: Letters, digits, `_`, `.` and `-`.
@@ -48,10 +56,10 @@ class CacheService:
             provider's `ttl_seconds`.
         cache_type: The kind to use, such as `CacheType.MEMORY`; ignored with a provider.
         provider: Where values are kept.
+        timing: Clocks and chance, for tests.
 
     Attributes:
-        fallbacks: How often `get_or_set` went on without the cache, by operation (`get`, `set`)
-            and category of the error.
+        counts: What happened so far.
     """
 
     def __init__(
@@ -61,18 +69,17 @@ class CacheService:
         cache_type: str | None = None,
         *,
         provider: BaseCacheProvider | None = None,
+        timing: Timing = _TIMING,
     ) -> None:
-        if not _NAMESPACE.fullmatch(namespace):
-            raise ValueError(
-                f"namespace {namespace!r} is not made of letters, digits, '_', '.' and '-'"
-            )
-        self.namespace = namespace
-        self.default_ttl = None if default_ttl is None else _checked_ttl(default_ttl)
+        self.namespace = checked_namespace(namespace)
+        self.default_ttl = None if default_ttl is None else checked_ttl(default_ttl)
         self.cache_type = cache_type
-        self.fallbacks: Counter[tuple[str, str]] = Counter()
+        self.counts = Counts()
+        self._background = Background()
+        self._timing = timing
         self._own = provider
-        self._prefix = f"{namespace}:"
-        self._flights: SingleFlight[Any] = SingleFlight()
+        self._last: Desk | None = None
+        self._fixed = None if provider is None else self._desk_at(provider)
 
     def __repr__(self) -> str:
         return f"<CacheService {self.namespace}>"
@@ -88,93 +95,207 @@ class CacheService:
             return self._ambient_provider()
         return self._own
 
+    @property
+    def fallbacks(self) -> Counter[tuple[str, str]]:
+        """How often a call went on without the cache, by operation and category of the error."""
+        return self.counts.fallbacks
+
     async def get(self, key: str, default: Any = None) -> Any:
         """The value, or `default`."""
-        value = await self.provider.get(self._full(key))
-        return default if value is MISSING else value
-
-    async def set(self, key: str, value: Any, ttl: float | None = None) -> None:
-        """Keep a value for `ttl` seconds; an older value and its lifetime are replaced.
-
-        Raises:
-            UnsupportedError: The value is of a type that cannot be stored.
-        """
-        provider = self.provider
-        await provider.set(self._full(key), value, self._seconds(ttl, provider))
-
-    async def delete(self, key: str) -> bool:
-        """Remove; say whether it was there."""
-        return await self.delete_many([key]) == 1
-
-    async def exists(self, key: str) -> bool:
-        """Whether there is a value."""
-        return await self.ttl(key) is not None
-
-    async def ttl(self, key: str) -> float | None:
-        """Seconds the value has left; None when there is none."""
-        return await self.provider.ttl(self._full(key))
+        desk = self._fixed or self.desk()
+        space = desk.space
+        if (get_now := space.get_now) is not None:
+            found = get_now(space.prefix + key)
+        else:
+            found = await space.read_one(key)
+        if found is not MISSING:
+            if type(found) is _TUPLE:
+                found = at_once(found, desk.keeping.wall(), None)
+            if found is not MISSING:
+                self.counts.hits += 1
+                return found
+            return (await self._found(desk, [key], default))[0]
+        checked_key(key)
+        self.counts.misses += 1
+        return default
 
     async def get_many(self, keys: Sequence[str], default: Any = None) -> list[Any]:
         """The values in the order of `keys`, `default` for each that is not there."""
-        values = await self.provider.get_many([self._full(key) for key in keys])
-        return [default if value is MISSING else value for value in values]
+        return await self._found(self.desk(), keys, default)
 
-    async def set_many(self, values: Mapping[str, Any], ttl: float | None = None) -> None:
+    async def set(
+        self, key: str, value: Any, ttl: float | None = None, *, options: Options = None
+    ) -> None:
+        """Keep a value for `ttl` seconds; an older value and its lifetime are replaced.
+
+        Raises:
+            UnsupportedError: The value is of a type that cannot be stored, or too large.
+        """
+        desk = self._fixed or self.desk()
+        space = desk.space
+        set_now = space.set_now
+        if set_now is None or options is not None or type(value) is _TUPLE:
+            await self.set_many({key: value}, ttl, options=options)
+            return
+        seconds = desk.ttl_seconds if self.default_ttl is None else self.default_ttl
+        if ttl is not None:
+            seconds = checked_ttl(ttl)
+        if space.flying:
+            space.forget_flights([key])
+        if not (0 < len(key) <= MAX_KEY_CHARS and key.isascii()):
+            checked_key(key)
+        set_now(space.prefix + key, value, seconds)
+
+    async def set_many(
+        self, values: Mapping[str, Any], ttl: float | None = None, *, options: Options = None
+    ) -> None:
         """Keep several values for `ttl` seconds; when one cannot be stored, none is.
 
         Raises:
-            UnsupportedError: A value is of a type that cannot be stored.
+            UnsupportedError: A value is of a type that cannot be stored, or too large.
         """
-        provider = self.provider
-        named = {self._full(key): value for key, value in values.items()}
-        await provider.set_many(named, self._seconds(ttl, provider))
+        desk = self.desk()
+        chosen, seconds = self.chosen(ttl, options)
+        if values:
+            desk.space.forget_flights(list(values))
+            await desk.keeping.store(values, chosen, seconds)
 
-    async def delete_many(self, keys: Sequence[str]) -> int:
-        """Remove; say how many were there."""
-        return await self.provider.delete_many([self._full(key) for key in keys])
+    async def delete(self, key: str, *, on_failure: OnFailure = "raise") -> bool:
+        """Remove; say whether it was there, as far as is known."""
+        return await self.delete_many([key], on_failure=on_failure) == 1
 
-    async def clear(self) -> int:
-        """Remove every key of this namespace, and no other; say how many."""
-        return await self.provider.delete_prefix(self._prefix)
+    async def delete_many(self, keys: Sequence[str], *, on_failure: OnFailure = "raise") -> int:
+        """Remove; say how many were there, as far as is known."""
+        space = self.desk().space
+        space.forget_flights(keys)
+        try:
+            return await space.remove(keys)
+        except InfrastructureError as error:
+            await space.pending.postpone(error, on_failure, keys=keys)
+            return 0
+
+    async def remove_by_tag(self, *tags: str, on_failure: OnFailure = "raise") -> None:
+        """Remove every entry that has one of these tags, without looking for them."""
+        markers = self.desk().keeping.tags.markers(checked_tags(tags))
+        space = self.desk().space
+        space.forget_flights()
+        try:
+            await space.remove_marked(markers)
+        except InfrastructureError as error:
+            await space.pending.postpone(error, on_failure, markers=markers)
+
+    async def clear(self, *, on_failure: OnFailure = "raise") -> None:
+        """Remove every key of this namespace, and no other; it takes the same time for any number.
+
+        What was stored is found by nobody from now on, and ends with its lifetime.
+        """
+        space = self.desk().space
+        space.forget_flights()
+        try:
+            await space.clear()
+        except InfrastructureError as error:
+            await space.pending.postpone(error, on_failure)
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is a value that may be given."""
+        desk = self.desk()
+        entry = await desk.keeping.find(key)
+        return entry is not None and entry.is_fresh(desk.keeping.wall())
+
+    async def ttl(self, key: str) -> float | None:
+        """Seconds the value has left; None when there is none."""
+        return await self.desk().keeping.ttl(key)
+
+    async def expire(self, key: str, ttl: float) -> bool:
+        """Let the value live `ttl` seconds from now on; say whether there is one."""
+        return await self.desk().keeping.expire(key, checked_ttl(ttl))
+
+    async def incr(self, key: str, amount: int = 1, ttl: float | None = None) -> int:
+        """Add to a whole number, in one step for all processes; say what it is now.
+
+        A missing key counts as 0 and lives `ttl` seconds; an existing one keeps its lifetime.
+
+        Raises:
+            ConflictError: The value is not an int, or the sum is beyond 64 bits.
+            OutcomeUnknownError: Sent, but no answer came: it may or may not have been added.
+        """
+        desk = self.desk()
+        seconds = self._seconds(ttl, PLAIN, desk)
+        desk.space.forget_flights([key])
+        return await desk.keeping.increment(key, amount, seconds)
 
     @overload
     async def get_or_set(
-        self, key: str, loader: Callable[[], Coroutine[Any, Any, T]], ttl: float | None = None
+        self,
+        key: str,
+        loader: Callable[[LoadContext], Coroutine[Any, Any, T]]
+        | Callable[[], Coroutine[Any, Any, T]],
+        ttl: float | None = None,
+        *,
+        options: Options = None,
     ) -> T: ...
     @overload
     async def get_or_set(
-        self, key: str, loader: Callable[[], T], ttl: float | None = None
+        self,
+        key: str,
+        loader: Callable[[LoadContext], T] | Callable[[], T],
+        ttl: float | None = None,
+        *,
+        options: Options = None,
     ) -> T: ...
-    async def get_or_set(self, key: str, loader: Loader, ttl: float | None = None) -> Any:
+    async def get_or_set(
+        self,
+        key: str,
+        loader: Callable[..., Any],
+        ttl: float | None = None,
+        *,
+        options: Options = None,
+    ) -> Any:
         """The cached value, or the loader's, which is then kept for `ttl` seconds.
 
         Concurrent callers of one key share one run of the loader, and each gets an object of its
-        own. A caller that is cancelled leaves the others unharmed. None is a value. The loader's
-        exception goes to every caller and is not kept. When the cache is down the loader's
-        answer is given all the same.
+        own; where other processes see the storage, one process loads and the others wait for
+        it. A caller that is cancelled leaves the others unharmed. None is a value. The loader's
+        exception goes to every caller and is not kept, unless the options have a stale value
+        given instead. What is set, deleted or cleared while the loader runs is not covered by
+        its answer. When the cache is down the loader's answer is given all the same.
 
         Args:
             key: What is asked for.
-            loader: Called without arguments; may be a coroutine function.
-            ttl: Seconds; None takes the default.
+            loader: Called without arguments, or with a `LoadContext` if it has a parameter
+                without a default; may be a coroutine function.
+            ttl: Seconds; None takes that of the options, else the default.
+            options: How the entry is kept and loaded.
 
         Raises:
             UnsupportedError: The loader's value is of a type that cannot be stored.
         """
-        provider, full = self.provider, self._full(key)
-        seconds = self._seconds(ttl, provider)
-        is_up, value = await self._try_get(provider, full)
-        if value is not MISSING:
-            return value
-        fill = _Fill(full, loader, seconds, is_up)
-        return thaw(await self._flights.do(full, lambda: self._load(provider, fill)))
+        desk = self._fixed or self.desk()
+        if (get_now := desk.space.get_now) is not None:
+            try:
+                found = get_now(desk.space.prefix + key)
+            except InfrastructureError:
+                found = MISSING  # a policy says no; what follows copes with it
+            if type(found) is _TUPLE:
+                found = at_once(found, desk.keeping.wall(), desk.options(options).eager_refresh)
+            if found is not MISSING:
+                self.counts.hits += 1
+                return found
+        chosen, seconds = self.chosen(ttl, options)
+        return await desk.get_or_load(key, loader, chosen, seconds)
 
     async def connect(self) -> None:
         """Open the provider now rather than at first use."""
         await self.provider.connect()
 
     async def disconnect(self) -> None:
-        """Close a provider that was given or made here; the container's stays open."""
+        """End loads that go on behind; close a provider that was given or made here.
+
+        What others still wait for is given to them, and not kept.
+        """
+        await self._background.close()
+        if self._last is not None:
+            await self._last.keeping.rights.give_all_back()
         if self._own is not None:
             await self._own.disconnect()
 
@@ -185,6 +306,12 @@ class CacheService:
     async def health_check(self) -> Health:
         """Try one real operation of the provider."""
         return await self.provider.health_check()
+
+    def measurements(self) -> Iterable[Measurement]:
+        """What was counted here, and by a provider of its own."""
+        yield from self.counts.measurements({"namespace": self.namespace})
+        if isinstance(self._own, Measured):
+            yield from self._own.measurements()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -198,33 +325,30 @@ class CacheService:
     ) -> None:
         await self.disconnect()
 
-    async def _load(self, provider: BaseCacheProvider, fill: "_Fill") -> Any:
-        """Look again, since another flight may have landed meanwhile; then load and keep."""
-        is_up = fill.is_up
-        if is_up:
-            is_up, value = await self._try_get(provider, fill.key)
-            if value is not MISSING:
-                return freeze(value)
-        value = fill.loader()
-        if inspect.isawaitable(value):
-            value = await value
-        frozen = freeze(value, where=provider.name)
-        if is_up:
-            await self._try(provider.set(fill.key, value, fill.ttl_seconds), "set")
-        return frozen
+    async def _found(self, desk: Desk, keys: Sequence[str], default: Any) -> list[Any]:
+        found = await desk.space.read(keys)
+        if _TUPLE in {*map(type, found)}:  # the usual values need no entry made for each
+            entries, now = await desk.keeping.opened(found), desk.keeping.wall()
+            found = [
+                entry.value if entry is not None and entry.is_fresh(now) else MISSING
+                for entry in entries
+            ]
+        misses = sum(value is MISSING for value in found) if Missing in {*map(type, found)} else 0
+        self.counts.hits += len(found) - misses
+        self.counts.misses += misses
+        return [default if value is MISSING else value for value in found] if misses else found
 
-    async def _try_get(self, provider: BaseCacheProvider, key: str) -> tuple[bool, Any]:
-        return await self._try(provider.get(key), "get")
+    def desk(self) -> Desk:
+        """What works on the provider, for parts of the cache itself."""
+        return self._fixed or self._desk_at(self.provider)
 
-    async def _try(self, call: Awaitable[Any], operation: str) -> tuple[bool, Any]:
-        """Whether the cache answered, and its answer; counted when it did not."""
-        try:
-            return True, await call
-        except _MISTAKES:
-            raise
-        except InfrastructureError as error:
-            self.fallbacks[operation, classify(error)] += 1
-            return False, MISSING
+    def _desk_at(self, provider: BaseCacheProvider) -> Desk:
+        """What works on that provider; made anew when the default container is another one."""
+        last = self._last
+        if last is None or last.space.provider is not provider:
+            last = Desk(provider, self.namespace, self.counts, self._background, self._timing)
+            self._last = last
+        return last
 
     def _ambient_provider(self) -> BaseCacheProvider:
         path: str | None = "default"
@@ -237,32 +361,15 @@ class CacheService:
         self._own = CacheRegistry.create(ambient.block_of_kind("cache", kind), name=f"cache.{kind}")
         return self._own
 
-    def _full(self, key: str) -> str:
-        if not 0 < len(key) <= _MAX_KEY_CHARS:
-            raise ValueError(f"a cache key has 1 to {_MAX_KEY_CHARS} characters, not {len(key)}")
-        if not key.isascii():
-            key.encode()  # a lone surrogate could be sent to no server
-        return self._prefix + key
+    def chosen(self, ttl: float | None, options: Options) -> tuple[CacheEntryOptions, float]:
+        """The options and lifetime that a call with these means."""
+        desk = self.desk()
+        chosen = desk.options(options)
+        return chosen, self._seconds(ttl, chosen, desk)
 
-    def _seconds(self, ttl: float | None, provider: BaseCacheProvider) -> float:
+    def _seconds(self, ttl: float | None, options: CacheEntryOptions, desk: Desk) -> float:
         if ttl is not None:
-            return _checked_ttl(ttl)
-        return provider.settings.ttl_seconds if self.default_ttl is None else self.default_ttl
-
-
-class _Fill:
-    """What one flight is to load."""
-
-    __slots__ = ("is_up", "key", "loader", "ttl_seconds")
-
-    def __init__(self, key: str, loader: Loader, ttl_seconds: float, is_up: bool) -> None:
-        self.key = key
-        self.loader = loader
-        self.ttl_seconds = ttl_seconds
-        self.is_up = is_up
-
-
-def _checked_ttl(seconds: float) -> float:
-    if isinstance(seconds, bool) or not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"a lifetime is a number of seconds above 0, not {seconds!r}")
-    return min(seconds, _MAX_TTL_SECONDS)
+            return checked_ttl(ttl)
+        if options is not PLAIN and options.ttl_seconds is not None:
+            return options.ttl_seconds
+        return desk.ttl_seconds if self.default_ttl is None else self.default_ttl

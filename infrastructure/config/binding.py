@@ -12,6 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
 
+from infrastructure.config.models.base import wrapped
 from infrastructure.config.nodes import Native, Node, Scalar, Sequence, Table, is_null
 from infrastructure.config.problems import Report
 from infrastructure.config.scalars import typed
@@ -29,14 +30,15 @@ class Binder:
         self._report = report
 
     def bind_model(self, table: Table, model: type[BaseModel], path: str) -> dict[str, Any]:
-        """The data of a model's fields; null and unknown keys are left out."""
+        """The data of a model's fields; null, unknown keys and blocks inside are left out."""
         known = model.model_fields
+        inner = wrapped(model)
         data: dict[str, Any] = {}
         for key, node in table.items.items():
             here = f"{path}.{key}" if path else key
             if key not in known:
                 self.note_unknown(node, here, known)
-            elif not is_null(node):
+            elif not is_null(node) and key not in inner:
                 annotation, is_required = known[key].annotation, known[key].is_required()
                 if not self._is_bare(node, annotation, is_required, here):
                     data[key] = self.bind(node, annotation, here)
@@ -66,10 +68,12 @@ class Binder:
         if model is not None and not issubclass(model, RootModel):
             return self.bind_model(table, model, path)
         inner = value_of(annotation)
+        keeps_null = annotation is Any  # data of its own, where null is a value
         return {
             key: self.bind(node, inner, f"{path}.{key}")
             for key, node in table.items.items()
-            if not is_null(node) and not self._is_bare(node, inner, False, f"{path}.{key}")
+            if (keeps_null or not is_null(node))
+            and not self._is_bare(node, inner, False, f"{path}.{key}")
         }
 
     def _is_bare(self, node: Node, annotation: Any, is_required: bool, path: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from infrastructure.config.models.base import wrapped
 from infrastructure.config.models.settings import Settings
 from infrastructure.config.resources import packaged_folder
 from infrastructure.registry import PARTS, registry_of
@@ -33,6 +34,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "application-db": ("db",),
     "application-llm": ("llm", "embeddings"),
     "application-logging": ("logging",),
+    "application-resilience": ("resilience",),
     "application-vector": ("vector",),
     "profile": tuple(Settings.model_fields),
 }
@@ -102,6 +104,8 @@ def _kind_schema(kind: str, model: Any) -> dict[str, Any]:
     schema: dict[str, Any] = _loosened(_inlined(model.model_json_schema()))
     schema["title"] = kind
     schema["properties"]["kind"] = {"anyOf": [{"const": kind}, _PLACEHOLDER]}
+    for field, part in wrapped(model).items():
+        schema["properties"][field] = {"$ref": f"#/$defs/{part}"}
     return schema
 
 
@@ -133,6 +137,8 @@ def _loosened(schema: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), dict):
             schema[key] = _nullable(_loosened(schema[key]))
+    if "patternProperties" in schema:
+        schema.setdefault("additionalProperties", False)  # no other names
     for key in ("properties", "patternProperties"):
         named = schema.get(key, {}).items()
         schema |= {key: {name: _nullable(_loosened(each)) for name, each in named}} if named else {}

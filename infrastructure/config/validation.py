@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from infrastructure.config.binding import Binder, choices, element_of, is_model, is_secret, value_of
-from infrastructure.config.models.base import Block, Part
+from infrastructure.config.models.base import Block, Part, wrapped
 from infrastructure.config.models.settings import Settings
 from infrastructure.config.nodes import Node, Scalar, Table, find, is_null, walk
 from infrastructure.config.origins import Layer, Origin
@@ -15,7 +15,7 @@ from infrastructure.config.placeholders import advice
 from infrastructure.config.problems import Report
 from infrastructure.config.tree import NAME
 from infrastructure.config.wording import found_in, is_harmless, message_of
-from infrastructure.errors import ConfigurationError, UnknownKindError
+from infrastructure.errors import ConfigurationError, UnknownKindError, did_you_mean
 from infrastructure.registry import registry_of
 
 
@@ -24,9 +24,47 @@ def validate(tree: Table, profiles: Iterable[str], report: Report) -> Settings |
     sections = _Validation(tree, report).sections()
     if report.problems:
         return None
-    return Settings(**sections)._remember(profiles, _origins(tree))  # noqa: SLF001 -- its only maker
+    settings = Settings(**sections)._remember(profiles, _origins(tree))  # noqa: SLF001 -- its only maker
+    _note_unknown_policies(settings, report)
+    _note_wrong_connections(settings, report)
+    return None if report.problems else settings
 
 
+def _note_unknown_policies(settings: Settings, report: Report) -> None:
+    known = settings.resilience.policies
+    for path, name in settings.policies_named().items():
+        if name not in known:
+            here = f"{path}.policy"
+            hint = f"{did_you_mean(name, known)}Known: {', '.join(sorted(known)) or 'none'}."
+            origin = settings.origin(here)
+            word = "" if origin.is_outside else f" '{name}'"
+            report.add(origin, here, f"there is no policy{word} under resilience.policies", hint)
+
+
+def _note_wrong_connections(settings: Settings, report: Report) -> None:
+    """A limit that processes share counts in a Redis of the part `db`."""
+    blocks = {f"db.{path}": block for path, block in settings.db.blocks().items()}
+    known = sorted(path for path, block in blocks.items() if block.kind == _COUNTING_KIND)
+    for here, path in settings.resilience.shared_limits().items():
+        origin = settings.origin(here)
+        word = "this block" if origin.is_outside else f"'{path}'"
+        if path not in blocks:
+            hint = f"{did_you_mean(path, known)}Known of kind redis: {', '.join(known) or 'none'}."
+            report.add(origin, here, f"there is no {word}", hint)
+        elif path not in known:
+            found = f"{word} is of kind {blocks[path].kind}, and a limit is counted in redis"
+            report.add(origin, here, found, f"Known of kind redis: {', '.join(known) or 'none'}.")
+        elif _is_limited(settings, path):
+            what = f"{word} has a policy with such a limit itself, so that asking would not end"
+            report.add(origin, here, what, f"Give {path} a policy without a connection.")
+
+
+def _is_limited(settings: Settings, path: str) -> bool:
+    policy = settings.policies_named().get(path)
+    return policy is not None and settings.resilience.policy(policy).shared_limit is not None
+
+
+_COUNTING_KIND = "redis"
 _NO_NAME = "is no name: names are lower-case identifiers without `__`"
 _KEY = "[key]"
 
@@ -99,7 +137,14 @@ class _Validation:
         model = self._model_of_kind(part, node, path)
         if model is None:
             return None
-        return self._model(model, self._binder.bind_model(node, model, path), node, path)
+        data = self._binder.bind_model(node, model, path)
+        for field, inner in wrapped(model).items():
+            child = node.child(field)
+            if child is not None and not is_null(child):
+                data[field] = self._block(inner, child, f"{path}.{field}")
+        if any(each is None for each in data.values()):
+            return None  # a block inside, whose problem is noted
+        return self._model(model, data, node, path)
 
     def _model_of_kind(self, part: str, table: Table, path: str) -> Any:
         kind, here = table.child("kind"), f"{path}.kind"
@@ -149,7 +194,9 @@ class _Validation:
             self._report.add(node.origin if node else "", here, _NO_NAME)
         else:
             is_secret = _is_secret_field(model, steps)
-            message = message_of(error, node) + found_in(node, here, is_secret=is_secret)
+            message = message_of(error, node)
+            if not _is_quoted(node, message):
+                message += found_in(node, here, is_secret=is_secret)
             origin = _start_of(node) if isinstance(node, Table) else (node or block).origin
             self._report.add(origin, here, message, _unset_in(node))
 
@@ -202,6 +249,10 @@ def _unknown_kind(kind: Scalar, error: UnknownKindError, path: str) -> tuple[str
     source = kind.origin.variable or kind.origin.layer
     # the hint names a known word at most, so it says nothing of a value that is like none of them
     return f"unknown kind from {source}", error.hint
+
+
+def _is_quoted(node: Node | None, message: str) -> bool:
+    return isinstance(node, Scalar) and f"'{node.text}'" in message
 
 
 def _unset_in(node: Node | None) -> str:

@@ -1,12 +1,14 @@
 """The connection manager port, the kinds of connections and the registry of databases."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
 from infrastructure.component import Component
 from infrastructure.config.models.db import ConnectionSettings
+from infrastructure.observability.metrics import COMPONENT, KIND, Measurement, gauge
 from infrastructure.registry import Registry
 
 
@@ -51,10 +53,22 @@ class AsyncBaseConnectionManager(Component):
 
     Settings: ClassVar[type[ConnectionSettings]]
     settings: ConnectionSettings
+    operations = frozenset({"execute", "execute_query", "ping"})
 
     @abstractmethod
     def pool_stats(self) -> PoolStats:
         """How many connections there are; zeros when not connected."""
+
+    def measurements(self) -> Iterable[Measurement]:
+        """The pool as it is now; nothing of what has no pool."""
+        stats = self.pool_stats()
+        if not stats.limit:
+            return
+        pool, unit = {COMPONENT: self.name, KIND: str(self.settings.kind)}, "{connection}"
+        for state, number in (("used", stats.in_use), ("idle", stats.size - stats.in_use)):
+            labels = {**pool, "db.client.connection.state": state}
+            yield gauge("db.client.connection.count", number, labels, unit=unit)
+        yield gauge("db.client.connection.max", stats.limit, pool, unit=unit)
 
 
 DatabaseRegistry: Registry[AsyncBaseConnectionManager] = Registry(

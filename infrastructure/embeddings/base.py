@@ -34,6 +34,7 @@ class Embedder(Component):
 
     Settings: ClassVar[type[EmbedderSettings]]
     settings: EmbedderSettings
+    operations = frozenset({"embed_passages", "embed_query"})
     dimensions: int
 
     @abstractmethod

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar, Unpack
 
@@ -45,6 +45,7 @@ class BaseLLMProvider(Component):
 
     Settings: ClassVar[type[LLMSettings]]
     settings: LLMSettings
+    operations = frozenset({"embed", "generate", "stream_generate"})
 
     async def initialize(self) -> None:
         """Open the client; the same as `connect()`, and optional: the first call does it."""
@@ -87,6 +88,12 @@ class BaseLLMProvider(Component):
             where=self.name,
             hint="Use the part `embeddings` for that",
         )
+
+    def trace_attributes(self) -> Mapping[str, str]:
+        """The provider and the model of the settings, by OpenTelemetry's names for them."""
+        provider = {"gen_ai.provider.name": str(self.settings.kind)}
+        model = self.settings.model
+        return {**provider, "gen_ai.request.model": model} if model else provider
 
     @abstractmethod
     async def _answer(self, request: Request) -> LLMResponse:

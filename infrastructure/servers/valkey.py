@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -58,9 +59,7 @@ class ValkeyServer(LocalServer):
         if self._given:
             self._look_at_given()
             return
-        binary = _binary()
-        if binary is None:
-            raise UnavailableError(f"server 'redis' cannot be had: {self.reason_missing()}")
+        binary = found_binary()
         if self._process is None:
             self._process = ServerProcess(self.kind)
             self._configure(self._process.folder)
@@ -93,7 +92,7 @@ class ValkeyServer(LocalServer):
 
     def _look_at_given(self) -> None:
         try:
-            answers = _answers_ping(self._given)
+            answers = answers_ping(self._given)
         except OSError as error:
             raise UnavailableError(f"the given redis server does not answer: {error}") from error
         if not answers:
@@ -111,12 +110,25 @@ class ValkeyServer(LocalServer):
         file.chmod(0o600)
         self.url = f"redis://:{password}@127.0.0.1:{port}/0"
 
-    def _spawn(self, binary: Path) -> None:
+    def _spawn(self, binary: str) -> None:
         process = self._running()
         process.start(
-            [str(binary), str(process.folder / "valkey.conf")],
-            is_ready=lambda: _answers_ping(self.url),
+            [binary, str(process.folder / "valkey.conf")],
+            is_ready=lambda: answers_ping(self.url),
         )
+
+
+def found_binary() -> str:
+    """The server's binary.
+
+    Raises:
+        UnavailableError: None can be had here.
+    """
+    binary = _binary()
+    if binary is None:
+        reason = ValkeyServer.reason_missing()
+        raise UnavailableError(f"server 'redis' cannot be had: {reason}")
+    return str(binary)
 
 
 def _binary() -> Path | None:
@@ -134,20 +146,31 @@ def _system() -> str:
     return platform.system().lower()
 
 
-def _answers_ping(url: str) -> bool:
+def answers_ping(url: str) -> bool:
     """Whether the server lets us in and answers; an OSError when nothing listens."""
+    return _ask(url).endswith(b"+PONG\r\n")
+
+
+def ask(url: str, *command: str) -> bytes:
+    """One command to a server that lets us in, and its raw answer."""
+    answer = _ask(url, command).removesuffix(b"+PONG\r\n")
+    return answer.removeprefix(b"+OK\r\n") if urlsplit(url).password else answer
+
+
+def _ask(url: str, *commands: Sequence[str]) -> bytes:
+    """The answers of the login, of the commands, and of a PING, which tells the end."""
     parts = urlsplit(url)
     words = [["AUTH", *_login(parts)]] if parts.password else []
-    request = b"".join(_command(*command) for command in [*words, ["PING"]])
+    request = b"".join(_command(*each) for each in [*words, *commands, ["PING"]])
     with _line(parts) as line:
         line.sendall(request)
-        return _replies(line).endswith(b"+PONG\r\n")
+        return _replies(line)
 
 
 def _replies(line: socket.socket) -> bytes:
     """Everything up to the answer of the PING, which is the last."""
     data = b""
-    while not data.endswith(b"+PONG\r\n") and b"-" not in data[:1]:
+    while not data.endswith(b"+PONG\r\n") and not data.startswith(b"-"):
         chunk = line.recv(4096)
         if not chunk:
             break

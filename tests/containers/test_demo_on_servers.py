@@ -87,7 +87,7 @@ def test_no_password_and_no_line_of_a_client_is_shown(
     assert "answered" in shown, shown
     for secret in (urlsplit(valkey.url).password, urlsplit(postgres.url).password, "sk-made-up"):
         assert str(secret) not in shown
-    assert "DEBUG" not in shown
+    assert "DEBUG" not in shown, shown
 
 
 def test_nothing_running_is_one_report_of_all_that_is_missing(monkeypatch: pytest.MonkeyPatch):

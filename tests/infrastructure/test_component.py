@@ -216,3 +216,12 @@ def test_name_is_the_kind_when_none_is_given() -> None:
             Component.__init__(self, SimpleNamespace(kind="pump", connect_timeout_seconds=1.0))
 
     assert repr(Bare()) == "<Bare pump>"
+
+
+async def test_open_component_says_its_loop() -> None:
+    pump = Pump()
+    assert pump.loop is None
+    await pump.connect()
+    assert pump.loop is asyncio.get_running_loop()
+    await pump.disconnect()
+    assert pump.loop is None

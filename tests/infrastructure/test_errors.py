@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import re
+import socket
 
 import pytest
 
@@ -107,9 +108,48 @@ def test_error_survives_a_copy_with_all_it_knows(error: InfrastructureError) -> 
         (ConnectionResetError(), Category.TRANSIENT),
         (TimeoutError(), Category.TRANSIENT),
         (ValueError("x"), Category.UNKNOWN),
+        (FileNotFoundError(2, "no such file"), Category.PERMANENT),
         (FileNotFoundError(), Category.UNKNOWN),
+        (PermissionError(13, "denied"), Category.PERMANENT),
+        (OSError(28, "no space left"), Category.OVERLOAD),
+        (OSError(24, "too many open files"), Category.OVERLOAD),
+        (OSError(113, "no route to host"), Category.TRANSIENT),
+        (OSError("vendor's own"), Category.UNKNOWN),
+        (socket.gaierror(socket.EAI_AGAIN, "try again"), Category.TRANSIENT),
+        (socket.gaierror(socket.EAI_NONAME, "no such host"), Category.UNKNOWN),
+        (asyncio.IncompleteReadError(b"", 1), Category.TRANSIENT),
+        (MemoryError(), Category.OVERLOAD),
+        (KeyboardInterrupt(), Category.CANCELLED),
+        (errors.BusinessError("too many"), Category.PERMANENT),
+        (ExceptionGroup("both", [TimeoutError(), OverloadedError("x")]), Category.OVERLOAD),
+        (ExceptionGroup("both", [TimeoutError(), errors.RejectedError("x")]), Category.PERMANENT),
+        (BaseExceptionGroup("one", [asyncio.CancelledError()]), Category.CANCELLED),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_every_exception_has_a_category(error: BaseException, category: Category) -> None:
     assert classify(error) is category
+
+
+def test_worst_of_a_group_is_found_however_deep() -> None:
+    worst = errors.RejectedError("no")
+    group = ExceptionGroup("outer", [TimeoutError(), ExceptionGroup("inner", [worst])])
+    assert errors.worst_of(group) is worst
+
+
+@pytest.mark.parametrize(
+    ("status", "category"),
+    [
+        (200, Category.UNKNOWN),
+        (404, Category.PERMANENT),
+        (408, Category.TRANSIENT),
+        (429, Category.OVERLOAD),
+        (499, Category.CANCELLED),
+        (500, Category.UNKNOWN),
+        (501, Category.PERMANENT),
+        (503, Category.TRANSIENT),
+        (529, Category.OVERLOAD),
+    ],
+)
+def test_every_status_has_a_category(status: int, category: Category) -> None:
+    assert errors.category_of_status(status) is category

@@ -1,148 +1,259 @@
 """A cache in Redis or Valkey."""
 
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+import asyncio
+import secrets
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
-from pydantic import Field
-from redis.asyncio import Redis
+from infrastructure.cache.backplane import Backplane
+from infrastructure.cache.base import BaseCacheProvider, CacheRegistry, CacheType
+from infrastructure.cache.implementations import redis_scripts as scripts
+from infrastructure.cache.implementations.redis_backplane import RedisBackplane
+from infrastructure.cache.implementations.redis_names import PhysicalNames
+from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis_values import END, INT_MAX, INT_MIN, StoredValues
+from infrastructure.connections.redis_component import RedisComponent
+from infrastructure.connections.redis_errors import code_word
+from infrastructure.connections.redis_pool import Call
+from infrastructure.errors import ConflictError, RejectedError, UnsupportedError
+from infrastructure.observability.metrics import COMPONENT, Measurement, counter
 
-from infrastructure.cache.base import MISSING, BaseCacheProvider, CacheRegistry, CacheType
-from infrastructure.config.models.cache import CacheSettings
-from infrastructure.connections.redis_client import (
-    RedisAddress,
-    RedisComponent,
-    twice_if_cut,
-)
-from infrastructure.errors import DataError
-from infrastructure.resilience import deadline
-from infrastructure.serialization import decode, encode
-
-T = TypeVar("T")
-
-_SCAN_BATCH = 1000
-
-
-class RedisCacheSettings(CacheSettings, RedisAddress):
-    """A block under `cache:` with kind redis."""
-
-    kind: str = "redis"
-    key_prefix: str = Field(
-        default="", description="Stands before every key; keeps applications apart."
-    )
+#: Lua cannot take many more arguments at once.
+_KEYS_A_SCRIPT: Final = 1000
 
 
 @CacheRegistry.register(CacheType.REDIS)
 class RedisCacheProvider(RedisComponent, BaseCacheProvider):
-    """Shared by every process that uses the same server, database and `key_prefix`.
+    """Shared by every process that uses the same servers, database and `key_prefix`.
 
     A stored value that was not written by this project, or is cut or damaged, counts as not
-    there; the next `set` replaces it.
+    there; the next `set` replaces it. Calls go through a circuit breaker: while the server does
+    not answer, they are refused at once.
+
+    `add`, `increment` and `fill` are never sent twice. When their answer is lost they raise
+    OutcomeUnknownError; everything else may be sent again, on a line that had died while idle.
 
     Attributes:
-        corrupt_values: How many stored values could not be read so far.
+        breaker: What refuses calls while the server is down; None when it is not wanted.
     """
 
     Settings: ClassVar[type[RedisCacheSettings]] = RedisCacheSettings
     settings: RedisCacheSettings
-    _bounds_every_call: ClassVar[bool] = True
+    batches: ClassVar[bool] = True
 
     def __init__(self, settings: RedisCacheSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)
-        self.corrupt_values = 0
+        self.breaker = settings.breaker.breaker(f"{self.name}.breaker")
+        self._is_cluster = settings.is_cluster
+        self._names = PhysicalNames(settings.key_prefix)
+        self._values = StoredValues(settings.envelope, where=self.name)
+
+    @property
+    def corrupt_values(self) -> int:
+        """How many stored values could not be read so far."""
+        return self._values.unreadable
 
     async def get_many(self, keys: Sequence[str]) -> list[Any]:
         """The values in the order of `keys`, `MISSING` for each that is not there."""
         if not keys:
             return []
-        names = [self._name(key) for key in keys]
-        stored: list[Any] = await self._call(lambda client: client.mget(names))
-        return [self._value(raw) for raw in stored]
+        names = self._names.values(keys)
+        if not self._is_cluster:
+            (stored,) = await self._send(_look(names))
+            return self._values.read_all(keys, stored)
+        parts = self.together(names)
+        answers = await self._send(*[_look([names[at] for at in part]) for part in parts])
+        found = {
+            at: raw
+            for part, stored in zip(parts, answers, strict=True)
+            for at, raw in zip(part, stored, strict=True)
+        }
+        return self._values.read_all(keys, [found[at] for at in range(len(keys))])
 
-    async def set(self, key: str, value: Any, ttl_seconds: float) -> None:
-        """Store one value."""
-        data = encode(value, where=self.name)
-        milliseconds = _milliseconds(ttl_seconds)
-        await self._call(lambda client: client.set(self._name(key), data, px=milliseconds))
+    def look(self, keys: Sequence[str]) -> Coroutine[Any, Any, list[Any]]:
+        """As `get_many`, joined with others of this turn of the loop."""
+        return self._joined.read(keys)  # the base's, a coroutine shorter
 
     async def set_many(self, values: Mapping[str, Any], ttl_seconds: float) -> None:
         """Store all in one round trip; when a value is refused, none."""
-        milliseconds = _milliseconds(ttl_seconds)
-        entries = {self._name(key): encode(value, where=self.name) for key, value in values.items()}
-        if entries:
-            await self._call(lambda client: _set_all(client, entries, milliseconds))
+        if values:
+            await self._send(*self._stores(values, ttl_seconds))
+
+    async def set_and_look(self, values: Mapping[str, Any], ttl_seconds: float, key: str) -> Any:
+        """Store all, then read another `key`.
+
+        One round trip when one server has them all; in a cluster the look comes after.
+        """
+        look = _look([self._names.value(key)])
+        stores = self._stores(values, ttl_seconds)
+        if self._is_cluster:
+            await self._send(*stores)
+            answers = await self._send(look)
+        else:
+            answers = await self._send(*stores, look)
+        return self._values.read(key, answers[-1][0])
 
     async def delete_many(self, keys: Sequence[str]) -> int:
         """Remove; say how many were there."""
-        return await self._unlink([self._name(key) for key in keys])
+        names = [self._names.value(key) for key in dict.fromkeys(keys)]
+        calls = [
+            self._script(scripts.DELETE, [names[at] for at in part], may_repeat=True)
+            for part in self._parts(names)
+        ]
+        return sum(await self._send(*calls)) if calls else 0
 
     async def ttl(self, key: str) -> float | None:
         """Seconds the value has left; None when there is no such key."""
-        milliseconds: int = await self._call(lambda client: client.pttl(self._name(key)))
+        name = self._names.value(key)
+        (milliseconds,) = await self._send(Call("PTTL", name, key=name, may_repeat=True))
         return milliseconds / 1000 if milliseconds >= 0 else None
 
-    async def delete_prefix(self, prefix: str) -> int:
-        """Remove every key that starts with `prefix`, taken literally; say how many.
+    async def expire(self, key: str, ttl_seconds: float) -> bool:
+        """Give the value a new lifetime from now on; say whether there is one."""
+        name = self._names.value(key)
+        call = Call("PEXPIRE", name, _milliseconds(ttl_seconds), key=name, may_repeat=True)
+        return bool((await self._send(call))[0])
 
-        It goes over the keys in batches; `timeout_seconds` bounds each batch.
+    async def increment(self, key: str, amount: int, ttl_seconds: float) -> int:
+        """Add to a whole number, in one step for all processes; say what it is now.
+
+        Raises:
+            ConflictError: The value is not an int, or the sum is beyond 64 bits.
+            OutcomeUnknownError: Sent, but no answer came: it may or may not have been added.
+            UnsupportedError: Values are signed, and the server cannot sign a sum.
         """
-        pattern = _literally(self._name(prefix)) + "*"
-        cursor, names = await self._scan(0, pattern)
-        removed = await self._unlink(names)
-        while cursor:
-            cursor, names = await self._scan(cursor, pattern)
-            removed += await self._unlink(names)
-        return removed
+        if self._values.are_signed:
+            raise UnsupportedError("signed values cannot be incremented", where=self.name)
+        if not INT_MIN <= amount <= INT_MAX:
+            raise ConflictError("the amount is beyond 64 bits", where=self.name)
+        arguments = (_milliseconds(ttl_seconds), str(amount), self._values.number_mark, END)
+        call = self._script(scripts.INCREMENT, [self._names.value(key)], *arguments)
+        try:
+            return int((await self._send(call))[0])
+        except RejectedError as error:
+            what = _CONFLICTS.get(code_word(error.__cause__))
+            if what is None:
+                raise
+            raise ConflictError(what, where=self.name) from error
 
-    async def _scan(self, cursor: int, pattern: str) -> tuple[int, Sequence[str | bytes]]:
-        return await self._call(
-            lambda client: client.scan(cursor, match=pattern, count=_SCAN_BATCH)
+    async def add(self, key: str, value: Any, ttl_seconds: float) -> bool:
+        """Store a value unless there is one, in one step for all processes; say whether it was.
+
+        Raises:
+            OutcomeUnknownError: Sent, but no answer came: it may or may not have been stored.
+        """
+        arguments = (_milliseconds(ttl_seconds), self._values.write(key, value))
+        call = self._script(scripts.ADD, [self._names.value(key)], *arguments)
+        return bool((await self._send(call))[0])
+
+    async def lease(self, key: str, seconds: float) -> str:
+        """The right to fill `key`, held by one at a time and at most for `seconds`.
+
+        One that was asked for and whose answer was not heard is given up behind.
+        """
+        token, name = secrets.token_hex(16), self._names.lease(self._names.value(key))
+        command = ("EVAL", scripts.LEASE, 1, name, _milliseconds(seconds), token)
+        call = Call(*command, key=name, may_repeat=True)
+        try:
+            return token if (await self._send(call))[0] else ""
+        except BaseException:
+            if call.in_doubt and self._topology is not None:
+                self.send_behind(_release(name, token))
+            raise
+
+    async def fill(self, key: str, value: Any, ttl_seconds: float, lease: str) -> bool:
+        """Store a value under a lease and end it; nothing is stored when it is void.
+
+        Raises:
+            OutcomeUnknownError: Sent, but no answer came: it may or may not have been stored.
+        """
+        arguments = (_milliseconds(ttl_seconds), lease, self._values.write(key, value))
+        call = self._script(scripts.FILL, [self._names.value(key)], *arguments)
+        return bool((await self._send(call))[0])
+
+    async def release(self, key: str, lease: str) -> None:
+        """End a lease without storing, even when the caller is cancelled meanwhile.
+
+        A server that does not answer is logged and not raised: the lease ends by itself.
+        """
+        await self.connect()
+        name = self._names.lease(self._names.value(key))
+        await asyncio.shield(self.send_behind(_release(name, lease)))
+
+    def backplane(self) -> Backplane | None:
+        """Tells of changed keys, for who keeps copies; None in a cluster.
+
+        There each member tells of its own keys only.
+        """
+        if self.settings.is_cluster:
+            return None
+        return RedisBackplane(
+            self.subscriber,
+            self._names,
+            where=self.name,
+            heartbeat_seconds=self.settings.heartbeat_seconds,
         )
 
-    async def _unlink(self, names: Sequence[str | bytes]) -> int:
-        if not names:
-            return 0
-        return await self._call(lambda client: client.unlink(*names))
+    def measurements(self) -> Iterable[Measurement]:
+        """The pools, the breaker, and values that could not be read."""
+        yield from super().measurements()
+        labels = {COMPONENT: self.name}
+        yield counter("switchgear.cache.corrupt_values", self.corrupt_values, labels)
+        if self.breaker is not None:
+            yield from self.breaker.measurements()
 
-    async def _call(self, command: Callable[[Redis], Awaitable[T]]) -> T:
-        """Run a command that may be applied twice, within `timeout_seconds`."""
-        async with deadline(self.settings.timeout_seconds, self.name):
-            await self.connect()
-            client = self._live_client()
-            with self._errors():
-                return await twice_if_cut(lambda: command(client))
+    async def _send(self, *calls: Call) -> list[Any]:
+        if self.breaker is None:
+            return await self.run(*calls)
+        return await self.breaker.run(self.run, *calls)
 
-    def _name(self, key: str) -> str:
-        return f"{self.settings.key_prefix}{key}"
+    def _stores(self, values: Mapping[str, Any], ttl_seconds: float) -> list[Call]:
+        names = self._names.values([*values])
+        stored = [self._values.write(key, value) for key, value in values.items()]
+        milliseconds = _milliseconds(ttl_seconds)
+        return [
+            self._script(
+                scripts.SET,
+                [names[at] for at in part],
+                milliseconds,
+                *(stored[at] for at in part),
+                may_repeat=True,
+            )
+            for part in self._parts(names)
+        ]
 
-    def _value(self, raw: bytes | None) -> Any:
-        if raw is None:
-            return MISSING
-        try:
-            return decode(raw, where=self.name)
-        except DataError:
-            self.corrupt_values += 1
-            return MISSING
+    def _parts(self, names: Sequence[str]) -> list[list[int]]:
+        """The indexes of the names for each script."""
+        return [
+            group[first : first + _KEYS_A_SCRIPT]
+            for group in self.together(names)
+            for first in range(0, len(group), _KEYS_A_SCRIPT)
+        ]
+
+    def _script(
+        self, text: str, names: list[str], *arguments: Any, may_repeat: bool = False
+    ) -> Call:
+        """A script over values and their leases."""
+        leases = [self._names.lease(name) for name in names]
+        command = ("EVAL", text, 2 * len(names), *names, *leases, *arguments)
+        return Call(*command, key=names[0], may_repeat=may_repeat)
 
 
-async def _set_all(client: Redis, entries: Mapping[str, bytes], milliseconds: int) -> None:
-    """One pipeline, without a transaction; a refusal is raised bare.
+_CONFLICTS: Final = {
+    "NOTANUMBER": "what is stored is not a whole number of 64 bits",
+    "WRONGTYPE": "what is stored is not a whole number of 64 bits",
+    "TOOLARGE": "the sum is beyond 64 bits",
+}
 
-    The vendor's own raising would quote the stored value in its text.
-    """
-    async with client.pipeline(transaction=False) as pipeline:
-        for name, data in entries.items():
-            pipeline.set(name, data, px=milliseconds)
-        answers = await pipeline.execute(raise_on_error=False)
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
+
+def _look(names: list[str]) -> Call:
+    return Call("MGET", *names, key=names[0], may_repeat=True)
+
+
+def _release(lease_name: str, token: str) -> Call:
+    command = ("EVAL", scripts.RELEASE, 1, lease_name, token)
+    return Call(*command, key=lease_name, may_repeat=True)
 
 
 def _milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))
-
-
-def _literally(text: str) -> str:
-    """The text as a glob pattern that matches nothing but itself."""
-    return re.sub(r"([\\*?\[\]])", r"\\\1", text)

@@ -6,9 +6,18 @@ and gives the whole text with `get_secret_value()` only. A field of either type 
 configuration error, and its value is fed to the redactor of the logs.
 """
 
-from typing import Annotated, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializeAsAny,
+    ValidationError,
+    model_validator,
+)
 
 #: A duration in seconds, above zero.
 Seconds = Annotated[float, Field(gt=0)]
@@ -48,14 +57,55 @@ class Model(BaseModel):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Wraps:
+    """Marks a field that holds a block of a part inside another block.
+
+    Its `kind` chooses its model: `far: Annotated[SerializeAsAny[CacheSettings], Wraps("cache")]`.
+    """
+
+    part: str
+
+
+def wrapped(model: type[BaseModel]) -> dict[str, str]:
+    """The fields of a model that hold a block, and the part of each."""
+    return {
+        name: mark.part
+        for name, field in model.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Wraps)
+    }
+
+
+def misfit(steps: tuple[str | int, ...], text: str) -> Any:
+    """What is wrong at a place below a model, for a ValidationError that its validator raises."""
+    context = {"error": ValueError(text)}
+    return {"type": "value_error", "loc": steps, "input": None, "ctx": context}
+
+
+_NO_POLICY_INSIDE = "a block inside another has no policy; give one to the block around it"
+
+
 class Block(Model):
     """One configured backend: `kind` chooses the class, whose own model has the other fields."""
 
     kind: str
+    policy: str | None = Field(
+        default=None, description="What stands around each call: a name of `resilience.policies`."
+    )
     connect_timeout_seconds: Seconds = Field(
         default=5.0,
         description="Bound on opening the backend, on closing it and on a health check.",
     )
+
+    @model_validator(mode="after")
+    def _has_the_only_policy(self) -> Self:
+        """Refuse the policy of a block inside: it stands around no provider of its own."""
+        inside = [name for name in wrapped(type(self)) if getattr(self, name).policy is not None]
+        if inside:
+            details = [misfit((name, "policy"), _NO_POLICY_INSIDE) for name in inside]
+            raise ValidationError.from_exception_data(type(self).__name__, details, hide_input=True)
+        return self
 
 
 BlockT = TypeVar("BlockT", bound=Block)

@@ -13,6 +13,7 @@ from infrastructure.config.models.embeddings import EmbedderSettings
 from infrastructure.config.models.features import Features
 from infrastructure.config.models.llm import LLMSettings
 from infrastructure.config.models.logging import LoggingConfig
+from infrastructure.config.models.resilience import ResilienceSettings
 from infrastructure.config.models.vector import VectorSettings
 from infrastructure.config.origins import Layer, Origin
 from infrastructure.config.secrets import secret_values
@@ -46,6 +47,7 @@ class Settings(Model):
     embeddings: Part[EmbedderSettings]
     llm: Part[LLMSettings]
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
+    resilience: ResilienceSettings = Field(default_factory=ResilienceSettings)
 
     _profiles: tuple[str, ...] = PrivateAttr(default=())
     _origins: Mapping[str, Origin] = PrivateAttr(default_factory=dict)
@@ -69,6 +71,16 @@ class Settings(Model):
     def origins(self) -> Mapping[str, Origin]:
         """The origin of everything that is not a model's default, by dotted path."""
         return dict(self._origins)
+
+    def policies_named(self) -> dict[str, str]:
+        """The policy that a block names, by the path of the block."""
+        return {
+            f"{part}.{path}": block.policy
+            for part, blocks in self
+            if isinstance(blocks, Part)
+            for path, block in blocks.blocks().items()
+            if block.policy is not None
+        }
 
     def secret_values(self) -> frozenset[str]:
         """Every secret text in here, for a redactor; also the passwords inside URLs."""

@@ -105,7 +105,7 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
         bounded by `timeout_seconds` and raises our errors.
         """
         await self.connect()
-        session = BoundedSession(self._opened(self._sessions), self._bounded)
+        session = BoundedSession(self._opened(self._sessions), self._bounded, self)
         try:
             yield session
             await session.commit()

@@ -1,9 +1,8 @@
-"""Redis or Valkey as a database connection."""
+"""Redis or Valkey as a database connection: one server, a cluster, or a master with sentinels."""
 
 from typing import Any, ClassVar
 
 from redis.asyncio import Redis
-from redis.exceptions import BusyLoadingError, ResponseError
 
 from infrastructure.config.models.db import ConnectionSettings
 from infrastructure.connections.base import (
@@ -11,12 +10,17 @@ from infrastructure.connections.base import (
     ConnectionType,
     DatabaseRegistry,
 )
-from infrastructure.connections.redis_client import (
-    RedisAddress,
-    RedisComponent,
-)
-from infrastructure.errors import OutcomeUnknownError, UnavailableError
+from infrastructure.connections.redis_address import RedisAddress
+from infrastructure.connections.redis_client import answer_of, build_client
+from infrastructure.connections.redis_component import RedisComponent
+from infrastructure.connections.redis_pool import Call
+from infrastructure.connections.redis_topology import SingleServer
+from infrastructure.errors import UnsupportedError
 from infrastructure.resilience import deadline
+
+#: Their first key stands behind the number of keys.
+_COUNTED = frozenset({"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"})
+_FIRST_COUNTED_KEY = 3
 
 
 class RedisConnectionSettings(ConnectionSettings, RedisAddress):
@@ -27,44 +31,47 @@ class RedisConnectionSettings(ConnectionSettings, RedisAddress):
 
 @DatabaseRegistry.register(ConnectionType.REDIS)
 class RedisConnectionManager(RedisComponent, AsyncBaseConnectionManager):
-    """A pool of connections to one server."""
+    """Connections to one server, to a cluster, or to the master that sentinels know."""
 
     Settings: ClassVar[type[RedisConnectionSettings]] = RedisConnectionSettings
     settings: RedisConnectionSettings
+    _vendors: Redis | None = None
 
     @property
     def client(self) -> Redis:
         """The vendor's client, for what `execute` does not cover; it raises the vendor's errors.
 
+        It is for one server, and has a pool of its own beside the one of `execute`.
+
         Raises:
             UnavailableError: Not connected.
+            UnsupportedError: There is a cluster, or sentinels; `execute` knows them.
         """
-        return self._live_client()
+        if not isinstance(self._live_topology(), SingleServer):
+            raise UnsupportedError(
+                "the vendor's client is for one server", where=self.name, hint="Use execute()."
+            )
+        if self._vendors is None:
+            self._vendors = build_client(
+                self.settings,
+                timeout_seconds=self.settings.timeout_seconds,
+                connect_timeout_seconds=self.settings.connect_timeout_seconds,
+            )
+        return self._vendors
 
     async def execute(self, *command: Any) -> Any:
         """Run one command, such as `execute("INCR", "visits")`, and give its answer.
 
-        The command is sent once, never repeated.
+        The command is sent once, never repeated. In a cluster its first argument is taken for
+        its key; where that is wrong, the cluster says so and is followed.
 
         Raises:
             UnavailableError: No connection could be had, so nothing was sent.
             OutcomeUnknownError: It was sent and the answer lost: it may have been applied.
             RejectedError: The server refused it.
         """
-        seconds, sent = self.settings.timeout_seconds, False
-        try:
-            async with deadline(seconds, self.name):
-                await self.connect()
-                with self._errors():
-                    await _warm(self.client)
-                    sent = True
-                    return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]  # the vendor's
-        except UnavailableError as error:
-            if not sent or isinstance(error.__cause__, (ResponseError, BusyLoadingError)):
-                raise
-            raise OutcomeUnknownError(
-                "the command was sent and its answer lost", where=self.name
-            ) from error
+        (answer,) = await self.run(Call(*command, key=_key_of(command)))
+        return answer_of(command, answer)
 
     async def ping(self) -> None:
         """Ask the server for a sign of life, within `timeout_seconds`.
@@ -76,9 +83,21 @@ class RedisConnectionManager(RedisComponent, AsyncBaseConnectionManager):
             await self.connect()
             await self._ping()
 
+    async def _open(self) -> None:
+        self._vendors = None
+        await super()._open()
 
-async def _warm(client: Redis) -> None:
-    """Have a living connection on top of the pool, so that what fails from here on was sent."""
-    pool = client.connection_pool
-    line = await pool.get_connection()  # type: ignore[no-untyped-call]  # the vendor's
-    await pool.release(line)
+    async def _close(self) -> None:
+        vendors, self._vendors = self._vendors, None
+        await super()._close()
+        if vendors is not None:
+            await vendors.aclose()
+
+
+def _key_of(command: tuple[Any, ...]) -> str:
+    """What decides the slot; empty when the command names no key."""
+    place = _FIRST_COUNTED_KEY if str(command[0]).upper() in _COUNTED else 1
+    if len(command) <= place:
+        return ""
+    key = command[place]
+    return key.decode(errors="surrogateescape") if isinstance(key, bytes) else str(key)

@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from infrastructure.errors import OutcomeUnknownError, UnavailableError
+from infrastructure.operations import observing
 
 ResultT = TypeVar("ResultT")
 ParamsT = ParamSpec("ParamsT")
@@ -19,13 +20,18 @@ class BoundedSession(AsyncSession):
     Args:
         engine: Where it takes its connection from, at the first statement.
         bounds: Makes the context that each call runs in.
+        component: What listeners are told that the calls are made on.
     """
 
     def __init__(
-        self, engine: AsyncEngine, bounds: Callable[[], AbstractAsyncContextManager[None]]
+        self,
+        engine: AsyncEngine,
+        bounds: Callable[[], AbstractAsyncContextManager[None]],
+        component: Any,
     ) -> None:
         super().__init__(engine, expire_on_commit=False)
         self.bounds = bounds
+        self.component = component
 
     async def commit(self) -> None:
         """Flush and commit.
@@ -33,12 +39,13 @@ class BoundedSession(AsyncSession):
         Raises:
             OutcomeUnknownError: The answer to the commit itself was lost.
         """
-        await self.flush()
-        try:
-            async with self.bounds():
-                await super().commit()
-        except UnavailableError as error:
-            raise outcome_unknown("the commit", error) from error
+        with observing(self.component, "session.commit"):
+            await self.flush()
+            try:
+                async with self.bounds():
+                    await super().commit()
+            except UnavailableError as error:
+                raise outcome_unknown("the commit", error) from error
 
 
 def outcome_unknown(what: str, error: UnavailableError) -> OutcomeUnknownError:
@@ -53,12 +60,15 @@ def outcome_unknown(what: str, error: UnavailableError) -> OutcomeUnknownError:
 def _bounded(
     call: Callable[Concatenate[Any, ParamsT], Awaitable[ResultT]],
 ) -> Callable[Concatenate[Any, ParamsT], Awaitable[ResultT]]:
+    operation = f"session.{call.__name__}"
+
     @wraps(call)
     async def bounded(
         self: BoundedSession, /, *args: ParamsT.args, **kwargs: ParamsT.kwargs
     ) -> ResultT:
-        async with self.bounds():
-            return await call(self, *args, **kwargs)
+        with observing(self.component, operation):
+            async with self.bounds():
+                return await call(self, *args, **kwargs)
 
     return bounded
 

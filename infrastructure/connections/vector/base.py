@@ -87,6 +87,19 @@ class VectorStore(AsyncBaseConnectionManager):
 
     Settings: ClassVar[type[VectorSettings]]
     settings: VectorSettings
+    operations = frozenset(
+        {
+            "count",
+            "delete",
+            "drop_collection",
+            "ensure_collection",
+            "get",
+            "list_collections",
+            "scroll",
+            "search",
+            "upsert",
+        }
+    )
 
     @abstractmethod
     async def ensure_collection(

@@ -1,5 +1,7 @@
 """The correlation id: set once at the edge, found on every line written below it."""
 
+import re
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +11,8 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_ACCEPTED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 _current: ContextVar[str | None] = ContextVar("switchgear_correlation_id", default=None)
 
@@ -34,6 +38,25 @@ def correlation_id(value: str | None = None) -> Iterator[str]:
         _current.reset(token)
 
 
+def accepted_correlation_id(value: str | None) -> str | None:
+    """An id from outside, such as a header, if it is safe to repeat; None otherwise.
+
+    Letters, digits and `. _ : -`, at most 128 of them.
+    """
+    return value if value and _ACCEPTED.fullmatch(value) else None
+
+
+def trace_ids() -> tuple[str, str] | tuple[None, None]:
+    """The ids of the trace and the span that are active here; OpenTelemetry is not imported."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return None, None
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None, None
+    return f"{context.trace_id:032x}", f"{context.span_id:016x}"
+
+
 def with_context(function: Callable[P, T]) -> Callable[P, T]:
     """The function, carrying the context it was wrapped in.
 
@@ -42,7 +65,7 @@ def with_context(function: Callable[P, T]) -> Callable[P, T]:
     """
     context = copy_context()
 
-    @wraps(function)
+    @wraps(function, updated=())
     def carried(*args: P.args, **kwargs: P.kwargs) -> T:
         # A copy for each call: two threads cannot be inside one context at once.
         return context.copy().run(function, *args, **kwargs)

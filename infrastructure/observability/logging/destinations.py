@@ -1,11 +1,17 @@
 """Where finished lines go."""
 
 import sys
-from pathlib import Path
-from typing import BinaryIO, Protocol
+import time
+from collections.abc import Callable
+from typing import Protocol
 
-from infrastructure.config.models.logging import LogFile
+from infrastructure.config.models.logging import AuditFile, LogFile
 from infrastructure.errors import ConfigurationError
+from infrastructure.observability.logging.appending import AppendedFile
+from infrastructure.observability.logging.backups import Backups, Caretaker
+from infrastructure.observability.logging.periods import Periods
+
+Failed = Callable[[Exception], object]
 
 
 class Destination(Protocol):
@@ -37,64 +43,105 @@ class Console:
         """Leave standard error open: it is not ours."""
 
 
-class RotatingFile:
-    """A file that moves to `.1`, `.2`, ... when the next line would pass its size.
+def ignored(_: Exception) -> None:
+    """For a file that has nobody to tell about its backups."""
 
-    Every line is handed to the system at once, so a killed process loses none. One process
-    writes one file: two that rotate the same path lose lines.
+
+class RotatingFile:
+    """A file that is put aside when the next line would pass its size, or when it is old.
+
+    Every line is handed to the system at once, so a killed process loses none; any number of
+    processes may write it.
+
+    Args:
+        settings: The block `file:`.
+        failed: Told when a backup could not be made or cared for.
+        clock: Seconds since the epoch.
     """
 
-    def __init__(self, settings: LogFile) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: LogFile, *, failed: Failed = ignored, clock: Callable[[], float] = time.time
+    ) -> None:
         self._path = settings.path.absolute()
-        self._torn = False
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._opened()
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot write the log file {self._path}: {error.strerror}",
-                where="logging.file.path",
-                hint="Name a path this process may write.",
-            ) from error
+        backups = Backups(
+            self._path,
+            count=settings.backup_count,
+            days=settings.backup_days,
+            compress=settings.compress,
+            clock=clock,
+        )
+        self._caretaker = Caretaker(backups.tidy, failed)
+        self._file = opened(
+            settings,
+            backups,
+            self._caretaker,
+            failed=failed,
+            clock=clock,
+            where="logging.file.path",
+        )
+        self._is_torn = self._ends_torn()
 
     def __str__(self) -> str:
         return f"the file {self._path}"
 
     def write(self, line: bytes) -> None:
         """Append, rotating first when the line does not fit."""
-        if self._size and self._size + len(line) > self._settings.max_bytes:
-            self._rotate()
-        whole = b"\n" + line if self._torn else line
-        written = self._file.write(whole)
-        self._size += written
-        self._torn = written < len(whole)
-        if self._torn:
-            raise OSError(f"{written} of {len(whole)} bytes were written")
+        if not self._is_torn and self._file.add(line):
+            return
+        size = self._file.ready(len(line))
+        try:
+            if self._is_torn:
+                line = b"\n" + line if size else line
+                self._is_torn = False
+            self._file.append(line, size)
+        finally:
+            self._file.release()
 
     def close(self) -> None:
-        """Close the file."""
+        """Finish the care for the backups, and close the file."""
+        self._caretaker.close()
         self._file.close()
 
-    def _opened(self) -> BinaryIO:
-        file = self._path.open("ab", buffering=0)
-        self._size = file.seek(0, 2)
-        return file
+    def _ends_torn(self) -> bool:
+        """Whether a crash has left half a line behind."""
+        size = self._path.stat().st_size
+        return bool(size) and self._path.is_file() and self._file.last_byte(size) != b"\n"
 
-    def _rotate(self) -> None:
-        self._file.close()
-        try:
-            self._shift()
-        finally:
-            self._file = self._opened()
 
-    def _shift(self) -> None:
-        for number in range(self._settings.backup_count, 0, -1):
-            older = self._backup(number - 1)
-            if older.exists():
-                older.replace(self._backup(number))
-        if not self._settings.backup_count:
-            self._path.unlink(missing_ok=True)
+def opened(
+    settings: LogFile | AuditFile,
+    backups: Backups,
+    caretaker: Caretaker,
+    *,
+    failed: Failed,
+    clock: Callable[[], float],
+    where: str,
+    mode: int = 0o666,
+) -> AppendedFile:
+    """The file of the settings, in a folder that is made.
 
-    def _backup(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+    Raises:
+        ConfigurationError: It cannot be opened.
+    """
+    path, every = settings.path.absolute(), settings.rotate_every_seconds
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = AppendedFile(
+            path,
+            backups,
+            max_bytes=settings.max_bytes,
+            periods=Periods(every, utc=settings.utc) if every else None,
+            mode=mode,
+            put_aside=caretaker.wake,
+            failed=failed,
+            clock=clock,
+        )
+        if backups.listed():
+            caretaker.wake()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write the log file {path}: {error.strerror}",
+            where=where,
+            hint="Name a path this process may write.",
+        ) from error
+    return file

@@ -1,8 +1,17 @@
 """The logger the application holds: a constant event, and the data beside it."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 from loguru import logger as _loguru
+
+from infrastructure.config.models.logging import Stream
+from infrastructure.observability.logging.origin import Origin, stream_named
+from infrastructure.observability.logging.sinks import Failures
+
+if TYPE_CHECKING:
+    from infrastructure.observability.logging.handle import LoggingHandle
 
 
 class Logger:
@@ -10,22 +19,29 @@ class Logger:
 
     `log.info("order accepted", order=order.id)`: the event is a constant that can be searched
     for, whatever varies is a field.
-
-    Attributes:
-        name: What the lines say under `logger`.
     """
 
-    __slots__ = ("_fields", "_loguru", "name")
+    __slots__ = ("_fields", "_loguru", "_origin")
 
-    def __init__(self, name: str, fields: dict[str, Any] | None = None) -> None:
-        self.name = name
+    def __init__(self, origin: Origin, fields: dict[str, Any] | None = None) -> None:
+        self._origin = origin
         self._fields = fields or {}
         # Two frames up from `_write` stands the caller.
-        self._loguru = _loguru.opt(depth=2).bind(logger=name, fields=self._fields)
+        self._loguru = _loguru.opt(depth=2).bind(origin=origin, fields=self._fields)
 
-    def bind(self, **fields: Any) -> "Logger":
+    @property
+    def name(self) -> str:
+        """What the lines say under `logger`."""
+        return self._origin.name
+
+    @property
+    def stream(self) -> Stream:
+        """The stream the lines go to."""
+        return self._origin.stream
+
+    def bind(self, **fields: Any) -> Self:
         """A logger that adds these fields to every event."""
-        return Logger(self.name, {**self._fields, **fields})
+        return type(self)(self._origin, {**self._fields, **fields})
 
     def trace(self, event: str, /, **fields: Any) -> None:
         """Write what only a hunt for one fault needs."""
@@ -66,6 +82,46 @@ class Logger:
         writer.log(level, event)
 
 
-def get_logger(name: str) -> Logger:
-    """The logger of this name, usually `__name__`; it works before and after `setup_logging`."""
-    return Logger(name)
+class AuditLogger(Logger):
+    """Writes to the audit stream; every level counts as at least INFO.
+
+    Raises:
+        UnavailableError: From each method: the line could not be written, and the settings say that
+            the caller is to know.
+    """
+
+    __slots__ = ()
+
+    def _write(
+        self, level: str, event: str, fields: dict[str, Any], *, exception: bool = False
+    ) -> None:
+        failures: Failures = []
+        ours = self._origin
+        origin = Origin(ours.name, ours.stream, ours.handle, failures=failures)
+        writer = self._loguru.bind(origin=origin, fields={**self._fields, **fields})
+        if exception:
+            writer = writer.opt(depth=2, exception=True)
+        writer.log("INFO" if level in _BELOW_INFO else level, event)
+        if failures:
+            raise failures[0]
+
+
+_BELOW_INFO = frozenset({"TRACE", "DEBUG"})
+
+
+def get_logger(
+    name: str, *, stream: Stream | str = Stream.APP, handle: LoggingHandle | None = None
+) -> Logger:
+    """The logger of this name, usually `__name__`; it works before and after `setup_logging`.
+
+    Args:
+        name: What the lines say under `logger`, and what `levels:` goes by.
+        stream: app, conversation, api, audit or performance.
+        handle: The only set-up whose sinks the lines reach; by default see `docs/logging.md`.
+
+    Raises:
+        ConfigurationError: There is no such stream.
+    """
+    chosen = stream_named(stream)
+    kind = AuditLogger if chosen is Stream.AUDIT else Logger
+    return kind(Origin(name, chosen, handle))

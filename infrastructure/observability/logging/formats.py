@@ -6,16 +6,21 @@ from typing import Any
 
 import msgspec
 
-from infrastructure.config.models.logging import LogFormat
+from infrastructure.config.models.logging import LogFormat, Stream
 from infrastructure.observability.logging.entries import Entry, ErrorEntry
 
 _encode = msgspec.json.Encoder().encode
+#: Control characters beyond ASCII, ends of lines and paragraphs, and changes of direction.
+_UNPRINTED = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _BARE = re.compile(r"[^\s\"=\\]+")
 
 
 def json_line(entry: Entry) -> bytes:
-    """One JSON object and a newline."""
-    return _encode(entry) + b"\n"
+    """One JSON object and a newline; what readers may take for an end of line is escaped."""
+    line = _encode(entry)
+    if not line.isascii():
+        line = _UNPRINTED.sub(_as_escape, line.decode()).encode()
+    return line + b"\n"
 
 
 def text_line(entry: Entry) -> bytes:
@@ -36,11 +41,20 @@ FORMATS: dict[LogFormat, Callable[[Entry], bytes]] = {
 }
 
 
+def _as_escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
 def _head(entry: Entry) -> str:
     parts = [entry.ts, f"{entry.level:<8}", entry.logger, "|", entry.event]
-    parts.extend(f"{name}={_value(value)}" for name, value in entry.fields.items())
-    if entry.correlation_id:
-        parts.append(f"correlation_id={_value(entry.correlation_id)}")
+    parts.extend(f"{_value(name)}={_value(value)}" for name, value in entry.fields.items())
+    if entry.stream != Stream.APP:
+        parts.append(f"stream={entry.stream}")
+    parts.extend(
+        f"{name}={_value(value)}"
+        for name in ("correlation_id", "trace_id")
+        if (value := getattr(entry, name))
+    )
     return " ".join(parts)
 
 

@@ -1,113 +1,37 @@
-"""Sets the logs up from settings, and takes them down again."""
+"""Sets the logs up from settings."""
 
-import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 from loguru import logger as _loguru
 
-from infrastructure.config.models.logging import LogFormat, LoggingConfig
+from infrastructure.config.models.logging import (
+    LogFile,
+    LogFormat,
+    LoggingConfig,
+    LogQueue,
+    LogRemote,
+    Stream,
+)
+from infrastructure.observability.logging.audit import ChainedFile
 from infrastructure.observability.logging.destinations import Console, Destination, RotatingFile
-from infrastructure.observability.logging.interception import Interception
-from infrastructure.observability.logging.redaction import Redactor
-from infrastructure.observability.logging.sinks import Sink
+from infrastructure.observability.logging.fallback import Fallback
+from infrastructure.observability.logging.handle import LoggingHandle
+from infrastructure.observability.logging.queued import Queued
+from infrastructure.observability.logging.remote import Remote
+from infrastructure.observability.logging.sinks import AuditSink, LineSink
 
 
-class LoggingHandle:
-    """What one `setup_logging` has put in place; `close()` removes that and nothing else."""
-
-    def __init__(self, config: LoggingConfig, secrets: Iterable[str]) -> None:
-        self.config = config
-        self.secrets = frozenset((secrets,) if isinstance(secrets, str) else secrets)
-        self._sinks: dict[int, Sink] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    @property
-    def failures(self) -> int:
-        """How many lines did not reach their destination."""
-        return sum(sink.failures for sink in self._sinks.values())
-
-    @property
-    def level_number(self) -> int:
-        """The severity of the configured level."""
-        return _loguru.level(self.config.level.value).no
-
-    def close(self) -> None:
-        """Remove the sinks of this handle and close its files; may be called twice."""
-        _process.leave(self)
-        for number, sink in self._sinks.items():
-            with suppress(ValueError):  # removed by `logger.remove()` or closed before
-                _loguru.remove(number)
-            sink.close()
-
-    def add(self, destination: Destination, line_format: LogFormat) -> Sink:
-        """Send lines to one more destination; every sink there is was built here."""
-        sink = Sink(destination, line_format, _process.redactor)
-        number = _loguru.add(
-            _nowhere,
-            level=self.config.level.value,
-            format="",
-            filter=sink.take,
-            diagnose=False,
-            backtrace=False,
-            catch=True,
-        )
-        self._sinks[number] = sink
-        return sink
+def _nobody() -> bool:
+    return False
 
 
-class _Process:
-    """What the handles of a process share, since loguru and the root logger are global.
-
-    A line reaches the sinks of every handle, so each sink masks the secrets of all of them.
-    """
-
-    def __init__(self) -> None:
-        self.redactor = Redactor()
-        self._handles: list[LoggingHandle] = []
-        self._interception = Interception()
-        self._lock = threading.Lock()
-
-    def enter(self, handle: LoggingHandle) -> None:
-        with self._lock:
-            self._handles.append(handle)
-            self._changed()
-
-    def leave(self, handle: LoggingHandle) -> None:
-        with self._lock:
-            if handle in self._handles:
-                self._handles.remove(handle)
-                self._changed()
-
-    def _changed(self) -> None:
-        self.redactor.learn(secret for handle in self._handles for secret in handle.secrets)
-        levels = [handle.level_number for handle in self._handles if handle.config.intercept_stdlib]
-        if levels:
-            self._interception.install(min(levels))
-        else:
-            self._interception.uninstall()
-
-
-_process = _Process()
-
-
-def _nowhere(_: object) -> None:
-    """Receives nothing: the sink has written before loguru formats."""
-
-
-def setup_logging(config: LoggingConfig, *, secrets: Iterable[str] = ()) -> LoggingHandle:
+def setup_logging(
+    config: LoggingConfig,
+    *,
+    secrets: Iterable[str] = (),
+    claims: Callable[[], bool] = _nobody,
+) -> LoggingHandle:
     """Write logs as the settings say, until the handle is closed.
 
     Loguru's own default handler is removed; handlers that others have added stay.
@@ -116,17 +40,73 @@ def setup_logging(config: LoggingConfig, *, secrets: Iterable[str] = ()) -> Logg
         config: The block `logging:`.
         secrets: Values that must not stand in any line, such as passwords from the settings;
             those shorter than four characters are not searched for.
+        claims: Says, while a line is written, whether it comes from where this set-up belongs,
+            such as a scope of its container; asked only when the process has several set-ups.
 
     Raises:
-        ConfigurationError: The log file cannot be opened.
+        ConfigurationError: A log file cannot be opened.
     """
-    file = RotatingFile(config.file) if config.file else None
+    handle = LoggingHandle(config, secrets, claims)
+    try:
+        _add_sinks(handle)
+    except BaseException:
+        handle.close()
+        raise
     with suppress(ValueError):  # somebody has removed it before
         _loguru.remove(0)
-    handle = LoggingHandle(config, secrets)
-    _process.enter(handle)
-    if config.console:
-        handle.add(Console(), config.format)
-    if config.file and file:
-        handle.add(file, config.file.format)
+    handle.open()
     return handle
+
+
+def _add_sinks(handle: LoggingHandle) -> None:
+    config, streams = handle.config, handle.config.streams
+    building = _Building(handle, Stream.APP, config.format)
+    building.console(config.console, config.console_queue)
+    building.file(config.file)
+    building.remote(config.remote)
+    for stream in (Stream.CONVERSATION, Stream.API, Stream.PERFORMANCE):
+        block = getattr(streams, stream.value)
+        if block is not None and block.has_destinations:
+            building = _Building(handle, stream, block.format or config.format)
+            building.console(block.console, config.console_queue)
+            building.file(block.file)
+            building.remote(block.remote)
+    if streams.audit is not None:
+        fallback = handle.fallback(str(streams.audit.file.path))
+        file = ChainedFile(streams.audit.file, failed=fallback.troubled)
+        handle.add_sink(AuditSink(file, fallback), Stream.AUDIT)
+
+
+class _Building:
+    """Adds the sinks of one stream."""
+
+    def __init__(self, handle: LoggingHandle, stream: Stream, line_format: LogFormat) -> None:
+        self._handle = handle
+        self._stream = stream
+        self._format = line_format
+
+    def console(self, wanted: bool, queue: LogQueue | None) -> None:
+        if wanted:
+            self._add(Console(), self._format, queue, self._handle.fallback())
+
+    def file(self, settings: LogFile | None) -> None:
+        if settings is not None:
+            fallback = self._handle.fallback(str(settings.path))
+            file = RotatingFile(settings, failed=fallback.troubled)
+            self._add(file, settings.format, settings.queue, fallback)
+
+    def remote(self, settings: LogRemote | None) -> None:
+        if settings is not None:
+            fallback = self._handle.fallback()
+            self._add(Remote(settings, fallback), LogFormat.JSON, None, fallback)
+
+    def _add(
+        self,
+        destination: Destination,
+        line_format: LogFormat,
+        queue: LogQueue | None,
+        fallback: Fallback,
+    ) -> None:
+        if queue is not None:
+            destination = Queued(destination, queue, fallback)
+        self._handle.add_sink(LineSink(destination, line_format, fallback), self._stream)

@@ -1,107 +1,164 @@
-"""A sink: record to redacted entry, entry to line, line to destination; and what if that fails."""
+"""A sink: redacted entry to line, line to destination; and what if that fails."""
 
-from __future__ import annotations
-
-import sys
 import threading
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import Protocol, TypeAlias
 
 from infrastructure.config.models.logging import LogFormat
+from infrastructure.errors import UnavailableError
+from infrastructure.observability.logging.audit import ChainedFile
 from infrastructure.observability.logging.destinations import Destination
-from infrastructure.observability.logging.entries import Entry, entry_of
-from infrastructure.observability.logging.formats import FORMATS
-from infrastructure.observability.logging.redaction import Redactor
+from infrastructure.observability.logging.entries import Entry
+from infrastructure.observability.logging.fallback import Fallback
+from infrastructure.observability.logging.forks import remember
+from infrastructure.observability.logging.formats import FORMATS, json_line
 
-if TYPE_CHECKING:
-    from loguru import Record
+#: How many lines that came up while a line was written are written behind it.
+MAX_NESTED = 100
+#: Where a sink leaves what the caller must be told.
+Failures: TypeAlias = list[UnavailableError]
 
-#: How often a failing sink speaks on standard error.
-FALLBACK_SECONDS = 10.0
+
+class Sink(Protocol):
+    """Takes entries, which are free of secrets; raises nothing into the application."""
+
+    fallback: Fallback
+
+    @property
+    def dropped(self) -> int:
+        """Lines that waited for the destination too long."""
+        ...
+
+    def take(self, entry: Entry, failures: Failures | None) -> None:
+        """Write the entry."""
+        ...
+
+    def close(self) -> None:
+        """Close the destination; later entries are dropped."""
+        ...
 
 
-class Sink:
-    """Writes records to one destination; redaction is part of it, so none can go without.
-
-    Nothing here raises into the application: a failure is counted and told on standard error, at
-    most once in `FALLBACK_SECONDS`.
-
-    Attributes:
-        failures: Lines that did not reach the destination.
-    """
+class LineSink:
+    """Writes lines to one destination; a failure is counted and told by the fallback."""
 
     def __init__(
-        self,
-        destination: Destination,
-        line_format: LogFormat,
-        redactor: Redactor,
-        *,
-        clock: Callable[[], float] = time.monotonic,
+        self, destination: Destination, line_format: LogFormat, fallback: Fallback
     ) -> None:
-        self.failures = 0
+        self.fallback = fallback
+        fallback.name = str(destination)
         self._destination = destination
         self._line = FORMATS[line_format]
-        self._redactor = redactor
-        self._clock = clock
-        self._quiet_until = float("-inf")
+        self._waiting: deque[bytes] = deque()
         self._closed = False
+        self.after_fork()
+        remember(self)
+
+    def after_fork(self) -> None:
+        """Let go of the lock that another thread of the parent may have held."""
+        self._is_busy = False
+        self._waiting.clear()
         # Reentrant: a signal handler may log in the middle of a line.
         self._lock = threading.RLock()
 
-    def take(self, record: Record) -> bool:
-        """Write the record, and answer False: given to loguru as its filter, it is all that runs.
+    @property
+    def dropped(self) -> int:
+        """Lines that waited for the destination too long."""
+        return getattr(self._destination, "dropped", 0)
 
-        As a loguru sink it would come after loguru's own formatting of the exception, under a
-        lock that forbids a field's `__repr__` to log, and inside an error handler that prints the
-        record with its secrets.
-        """
-        line = self._rendered(record)
+    def take(self, entry: Entry, failures: Failures | None) -> None:  # noqa: ARG002 - the audit's
+        """Write the entry; one that comes in the middle of another is written behind it."""
+        try:
+            line = self._line(entry)
+        except Exception as error:  # noqa: BLE001  # what no line can be made of stops no caller
+            self.fallback.lost(error)
+            return
         with self._lock:
-            if not self._closed:
-                self._deliver(line)
-        return False
+            if self._is_busy:
+                self._waiting.append(line)
+            elif not self._closed:
+                self._is_busy = True
+                try:
+                    self._deliver(line)
+                    if self._waiting:
+                        self._deliver_waiting()
+                finally:
+                    self._is_busy = False
 
     def close(self) -> None:
-        """Close the destination; later records are dropped."""
+        """Close the destination; later entries are dropped."""
         with self._lock:
             self._closed = True
             self._destination.close()
 
-    def _rendered(self, record: Record) -> bytes:
-        try:
-            return self._line(entry_of(record, self._redactor))
-        except Exception as error:  # noqa: BLE001  # whatever was logged must not stop the caller
-            self.failures += 1
-            return self._line(_unreadable(record, error))
+    def _deliver_waiting(self) -> None:
+        """Write what came meanwhile: a signal handler logs once, a destination may at each line."""
+        for _ in range(MAX_NESTED):
+            if not self._waiting:
+                return
+            self._deliver(self._waiting.popleft())
+        error = RecursionError("it logs while it writes")
+        self.fallback.lost(error, self._waiting[-1], len(self._waiting))
+        self._waiting.clear()
 
     def _deliver(self, line: bytes) -> None:
         try:
             self._destination.write(line)
         except Exception as error:  # noqa: BLE001  # a full disk must not stop the caller
-            self.failures += 1
-            self._fall_back(line, error)
-
-    def _fall_back(self, line: bytes, error: Exception) -> None:
-        now = self._clock()
-        if now < self._quiet_until:
-            return
-        self._quiet_until = now + FALLBACK_SECONDS
-        text = self._redactor.text(f"{type(error).__name__}: {error}")
-        notice = f"logging to {self._destination} failed {self.failures} times, last with {text}\n"
-        # Standard error may be closed, or may be what failed; then the count is all there is.
-        with suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(notice + line.decode())
+            self.fallback.lost(error, line)
 
 
-def _unreadable(record: Record, error: Exception) -> Entry:
-    """What can be said about a record without looking at what it holds."""
-    return Entry(
-        ts=record["time"].isoformat(),
-        level=record["level"].name,
-        logger=__name__,
-        event="a log record could not be read",
-        caller=f"{record['name']}:{record['function']}:{record['line']}",
-        fields={"raised": type(error).__qualname__},
+class AuditSink:
+    """Writes entries to the chain; a failure reaches the caller, unless the settings say no."""
+
+    dropped = 0
+
+    def __init__(self, file: ChainedFile, fallback: Fallback) -> None:
+        self.fallback = fallback
+        fallback.name = str(file)
+        self._file = file
+        self._waiting: deque[tuple[Entry, Failures | None]] = deque()
+        self.after_fork()
+        remember(self)
+
+    def after_fork(self) -> None:
+        """Let go of the lock that another thread of the parent may have held."""
+        self._is_busy = False
+        self._waiting.clear()
+        self._lock = threading.RLock()
+
+    def take(self, entry: Entry, failures: Failures | None) -> None:
+        """Write the entry; one that comes in the middle of another is written behind it."""
+        with self._lock:
+            self._waiting.append((entry, failures))
+            if self._is_busy:
+                return
+            self._is_busy = True
+            try:
+                while self._waiting:
+                    self._append(*self._waiting.popleft())
+            finally:
+                self._is_busy = False
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._file.close()
+
+    def _append(self, entry: Entry, failures: Failures | None) -> None:
+        try:
+            self._file.append(entry)
+        except Exception as error:  # noqa: BLE001  # told to the caller, with the cause
+            self.fallback.lost(error, b"" if isinstance(error, ValueError) else json_line(entry))
+            if failures is not None and self._file.raises:
+                failures.append(unwritten(error))
+
+
+def unwritten(error: Exception) -> UnavailableError:
+    """What the caller is told of an audit line that nobody can account for."""
+    told = UnavailableError(
+        f"the audit line was not written ({type(error).__name__}: {error})",
+        where="logging.streams.audit",
+        hint="Do not do what it was about, or set `on_failure: count`.",
     )
+    told.__cause__ = error
+    return told

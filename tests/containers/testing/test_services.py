@@ -7,6 +7,7 @@ import pytest
 
 from containers.testing import requirements
 from containers.testing.services import SERVERS
+from infrastructure.registry import PARTS, registry_of
 from infrastructure.servers.valkey import ValkeyServer
 
 
@@ -81,7 +82,10 @@ def test_unknown_servers_and_requirements_list_the_known(run):
     """)
     result.assert_outcomes(failed=1, errors=1)
     result.stdout.fnmatch_lines_random(
-        ["*no server 'rediss'; there are: openai, postgres, redis*", "*nothing*: unknown*qdrant*"]
+        [
+            "*no server 'rediss'; there are: memcached, openai, postgres, redis*",
+            "*nothing*: unknown*qdrant*",
+        ]
     )
 
 
@@ -100,8 +104,8 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch):
     assert requirements.reason_missing("sqlite") == ""
 
 
-def test_every_server_has_an_extra_of_its_word():
-    assert SERVERS.keys() <= requirements._extras().keys()
+def test_every_server_answers_to_a_word_of_the_settings():
+    assert SERVERS.keys() <= {kind for part in PARTS for kind in registry_of(part).kinds()}
 
 
 def test_workers_share_nothing(pytester, service):

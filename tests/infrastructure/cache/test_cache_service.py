@@ -5,19 +5,34 @@ from typing import Any
 import pytest
 
 from infrastructure.cache import CacheService
+from infrastructure.cache.base import BaseCacheProvider
 from infrastructure.cache.implementations.memory import InMemoryCacheProvider, MemoryCacheSettings
-from infrastructure.cache.implementations.redis import RedisCacheProvider, RedisCacheSettings
+from infrastructure.cache.implementations.redis import RedisCacheProvider
+from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
 from infrastructure.errors import Category, UnavailableError, UnsupportedError
 from infrastructure.servers.process import free_port
+from tests.infrastructure.cache.node import Node
 
 
 @pytest.fixture
-def provider() -> InMemoryCacheProvider:
+def storage() -> InMemoryCacheProvider:
     return InMemoryCacheProvider(MemoryCacheSettings(ttl_seconds=77))
 
 
 @pytest.fixture
-def cache(provider: InMemoryCacheProvider) -> CacheService:
+def node(storage: InMemoryCacheProvider) -> Node:
+    return Node(storage)
+
+
+@pytest.fixture(params=["local", "shared"])
+def provider(
+    request: pytest.FixtureRequest, storage: InMemoryCacheProvider, node: Node
+) -> BaseCacheProvider:
+    return storage if request.param == "local" else node
+
+
+@pytest.fixture
+def cache(provider: BaseCacheProvider) -> CacheService:
     return CacheService("shop", provider=provider)
 
 
@@ -79,7 +94,7 @@ async def test_many_are_set_got_and_deleted(cache: CacheService) -> None:
     ("default_ttl", "ttl", "expected"), [(None, None, 77), (10, None, 10), (10, 5, 5)]
 )
 async def test_a_lifetime_is_the_calls_or_the_services_or_the_settings(
-    provider: InMemoryCacheProvider, default_ttl: float, ttl: float, expected: float
+    provider: BaseCacheProvider, default_ttl: float, ttl: float, expected: float
 ) -> None:
     cache = CacheService("shop", default_ttl, provider=provider)
     await cache.set("key", 1, ttl=ttl)
@@ -109,17 +124,18 @@ async def test_a_key_no_server_could_take_is_refused(cache: CacheService, key: s
 
 
 async def test_clear_empties_this_namespace_and_no_other(
-    cache: CacheService, provider: InMemoryCacheProvider
+    cache: CacheService, provider: BaseCacheProvider
 ) -> None:
     others = [CacheService(name, provider=provider) for name in ("shop2", "sho", "shop.x")]
     for service in [cache, *others]:
         await service.set("key", 1)
-    assert await cache.clear() == 1
+    await cache.clear()
+    assert await cache.get("key") is None
     assert [await other.get("key") for other in others] == [1, 1, 1]
 
 
 async def test_two_namespaces_never_see_each_other(
-    cache: CacheService, provider: InMemoryCacheProvider
+    cache: CacheService, provider: BaseCacheProvider
 ) -> None:
     await cache.set("key", 1)
     assert await CacheService("other", provider=provider).get("key") is None
@@ -153,21 +169,16 @@ async def test_a_thousand_callers_share_one_run(cache: CacheService) -> None:
 
 
 async def test_a_caller_that_looked_before_the_value_was_kept_loads_nothing(
-    provider: InMemoryCacheProvider,
+    storage: InMemoryCacheProvider,
 ) -> None:
-    class LateMiss(InMemoryCacheProvider):
+    class LateMiss(Node):
         """Its first answer is a miss that arrives after another caller's fill."""
 
-        filled = False
+        async def lease(self, key: str, seconds: float) -> str:
+            await CacheService("shop", provider=Node(self.storage)).set("key", "from another")
+            return await super().lease(key, seconds)
 
-        async def get(self, key: str) -> Any:
-            found = await super().get(key)
-            if not self.filled:
-                self.filled = True
-                await self.set(key, "from another", 60)
-            return found
-
-    cache, loader = CacheService("shop", provider=LateMiss(provider.settings)), Loader()
+    cache, loader = CacheService("shop", provider=LateMiss(storage)), Loader()
     assert await cache.get_or_set("key", loader) == "from another"
     assert loader.runs == 0
 
@@ -239,28 +250,21 @@ async def test_when_the_cache_is_down_the_loader_answers_and_it_is_counted(
     assert down.fallbacks == {("get", Category.TRANSIENT): 2}
 
 
-async def test_when_the_cache_fails_between_get_and_set_the_loader_answers(
-    provider: InMemoryCacheProvider,
+@pytest.mark.parametrize("operation", ["lease", "fill"])
+async def test_when_the_cache_fails_later_the_loader_answers_all_the_same(
+    node: Node, operation: str
 ) -> None:
-    class ReadOnly(InMemoryCacheProvider):
-        async def set(self, key: str, value: Any, ttl_seconds: float) -> None:
-            raise UnavailableError("redis cannot serve now (READONLY)", where=self.name)
-
-    cache = CacheService("shop", provider=ReadOnly(provider.settings))
+    node.faults[operation] = UnavailableError("cannot serve now (READONLY)", where=node.name)
+    cache = CacheService("shop", provider=node)
     assert await cache.get_or_set("key", Loader(3)) == 3
-    assert cache.fallbacks == {("set", Category.TRANSIENT): 1}
+    assert cache.fallbacks == {(operation, Category.TRANSIENT): 1}
 
 
-async def test_when_the_cache_is_down_single_flight_still_holds(
-    provider: InMemoryCacheProvider,
-) -> None:
-    class Down(InMemoryCacheProvider):
-        async def get(self, key: str) -> Any:
-            raise UnavailableError("no connection to redis", where=self.name)
-
-    cache, loader = CacheService("shop", provider=Down(provider.settings)), Loader(is_open=False)
+async def test_when_the_cache_is_down_single_flight_still_holds(node: Node) -> None:
+    node.cut()
+    cache, loader = CacheService("shop", provider=node), Loader(is_open=False)
     callers = [asyncio.create_task(cache.get_or_set("key", loader)) for _ in range(50)]
-    await _settled()
+    await loader.started.wait()
     loader.gate.set()
     assert await asyncio.gather(*callers) == [1] * 50
     assert loader.runs == 1
@@ -284,14 +288,14 @@ async def test_when_the_cache_is_down_every_other_call_says_so(
 
 
 async def test_it_connects_checks_and_disconnects_its_provider(
-    cache: CacheService, provider: InMemoryCacheProvider
+    cache: CacheService, provider: BaseCacheProvider
 ) -> None:
     assert not cache.is_healthy()
     async with cache:
         await cache.set("key", 1)
         assert (await cache.health_check()).is_up
         assert cache.is_healthy()
-    assert len(provider) == 0
+    assert not cache.is_healthy()
 
 
 async def _settled() -> None:

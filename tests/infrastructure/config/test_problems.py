@@ -33,7 +33,7 @@ EXPECTED = """\
 
   app.nam (conf/application-test.yaml:1): unknown key. Did you mean 'name'? Known: debug, name.
   cach (conf/application-test.yaml:2): unknown key. Did you mean 'cache'? Known: app, cache, db, \
-embeddings, features, llm, logging, paths, vector.
+embeddings, features, llm, logging, paths, resilience, vector.
   cache.defalt (conf/application-test.yaml:4): unknown key. Did you mean 'default'? Known: \
 default, instances.
   cache.instances.one.count (conf/application-test.yaml:8): should be greater than or equal to 0, \
@@ -50,9 +50,9 @@ Set NEEDED in the environment or in .env.
   cache.instances.two.number (conf/application-test.yaml:12): should be a valid integer, found 'x'.
   cache.instances.two.token (conf/application-test.yaml:12): is required.
   cache.instances.three.kind (conf/application-test.yaml:13): unknown kind 'reddis'. Did you mean \
-'redis'? Known: fake, memory, needy, redis.
-  cache.instances.four.kind (conf/application-test.yaml:14): is missing. Known: fake, memory, \
-needy, redis.
+'redis'? Known: disk, fake, memcached, memory, needy, redis, tiered.
+  cache.instances.four.kind (conf/application-test.yaml:14): is missing. Known: disk, fake, \
+memcached, memory, needy, redis, tiered.
   cache.instances.five (conf/application-test.yaml:15): should be a mapping with a `kind`.
   logging.level (conf/application-test.yaml:17): should be 'TRACE', 'DEBUG', 'INFO', 'SUCCESS', \
 'WARNING', 'ERROR' or 'CRITICAL', found 'loud'.
@@ -136,7 +136,10 @@ def test_check_of_a_whole_block_names_the_variables_that_are_unset(host, problem
 def test_unknown_kind_from_a_variable_is_told_by_the_variable(host, problems_of):
     yaml = "cache: {instances: {one: {kind: '${KIND:fake}'}}}"
     report = problems_of(host.load, yaml, environ={"KIND": "s3cret"})
-    assert "unknown kind from KIND. Known: fake, memory, needy, redis." in report
+    assert (
+        "unknown kind from KIND. Known: disk, fake, memcached, memory, needy, redis, tiered."
+        in report
+    )
     assert "s3cret" not in report
 
 

@@ -129,6 +129,13 @@ def test_shipped_file_fits_the_schema_it_names(path):
         ("application-logging", "logging: {level: loud}"),
         ("profile", "db: {default: {kind: sqlite, host: x}}"),
         ("profile", "profiles: {groups: {}}"),
+        ("application-resilience", "resilience: {policies: {a: {retry: {attempts: 1}}}}"),
+        ("application-resilience", "resilience: {policies: {a: {breaker: {failure_rate: 2}}}}"),
+        ("application-resilience", "resilience: {policies: {Not-a-name: {}}}"),
+        (
+            "application-resilience",
+            "resilience: {policies: {a: {rate_limit: {on_storage_error: open}}}}",
+        ),
     ],
 )
 def test_schema_marks_what_loading_would_refuse(stem, text):
@@ -145,6 +152,15 @@ def test_schema_marks_what_loading_would_refuse(stem, text):
         ("application-logging", "logging: {level: '${L}', console: '${C:true}', file: {path: x}}"),
         ("application", "features: {a: true, b: '${B}'}"),
         ("application", "# nothing"),
+        ("application-llm", "llm: {default: {kind: scripted, policy: llm}}"),
+        (
+            "application-resilience",
+            "resilience: {policies: {a: {inherits: llm, fallback: {value: [1, {b: null}]}}}}",
+        ),
+        (
+            "application-resilience",
+            "resilience: {policies: {a: {rate_limit: {rate: '${R:5}', connection: db.x}}}}",
+        ),
     ],
 )
 def test_schema_allows_what_loading_allows(stem, text):

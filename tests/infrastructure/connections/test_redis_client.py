@@ -5,27 +5,31 @@ import pytest
 from pydantic import SecretStr
 from redis import exceptions as vendor
 from redis.asyncio import BlockingConnectionPool, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.retry import Retry as SyncRetry
 
-from infrastructure.connections.redis_client import (
-    RedisAddress,
-    build_client,
-    redis_errors,
-    twice_if_cut,
-)
+from infrastructure.connections.redis_address import Endpoint, RedisAddress
+from infrastructure.connections.redis_client import build_client
+from infrastructure.connections.redis_errors import redis_errors
+from infrastructure.connections.redis_line import LineMaker
 from infrastructure.errors import (
     AuthenticationError,
+    ConfigurationError,
     DataError,
     DeadlineExceededError,
     InfrastructureError,
     OverloadedError,
     RejectedError,
     UnavailableError,
+    UnsupportedError,
 )
 
 ADDRESS = RedisAddress(host="cache.test", port=7000, password=SecretStr("correct horse"))
 
 
 async def test_nothing_is_left_to_the_vendors_defaults() -> None:
+    """Row 3: the vendor's defaults differ by constructor."""
     client = build_client(ADDRESS, timeout_seconds=0.5, connect_timeout_seconds=2)
     pool = client.connection_pool
     assert isinstance(pool, BlockingConnectionPool)
@@ -35,6 +39,17 @@ async def test_nothing_is_left_to_the_vendors_defaults() -> None:
     assert (line.socket_timeout, line.socket_connect_timeout, line.protocol) == (0.5, 2, 2)
     assert (line.driver_info, line.maint_notifications_config) == (None, None)
     await client.aclose()
+
+
+async def test_nor_on_the_lines_of_our_own_pools() -> None:
+    """Row 3."""
+    maker = LineMaker(ADDRESS, connect_timeout_seconds=2)
+    line = maker._line(Endpoint("cache.test", 7000), maker._login())
+    assert (line.retry.get_retries(), line.retry_on_error, line.health_check_interval) == (0, [], 0)
+    assert (line.socket_timeout, line.socket_connect_timeout, line.protocol) == (None, 2, 2)
+    assert line.driver_info is None
+    assert getattr(line.maint_notifications_config, "enabled", None) is False
+    assert (line.password, line.client_name) == ("correct horse", "switchgear")
 
 
 async def test_tls_is_a_setting() -> None:
@@ -77,6 +92,14 @@ async def test_an_empty_password_is_no_password(empty: str | None) -> None:
         (vendor.ResponseError("WRONGTYPE Operation against a key"), RejectedError),
         (vendor.ResponseError("unknown command 'SECRET'"), RejectedError),
         (vendor.InvalidResponse("Protocol error"), DataError),
+        (vendor.DataError("Invalid input of type: 'object'"), UnsupportedError),
+        (vendor.MovedError("1 127.0.0.1:7000"), UnavailableError),
+        (vendor.MasterDownError("Link with MASTER is down"), UnavailableError),
+        (
+            vendor.ResponseError("Error running script (call to f_1): @user_script:1: -OOM no"),
+            OverloadedError,
+        ),
+        (RuntimeError("Event loop is closed"), UnavailableError),
     ],
     ids=repr,
 )
@@ -102,45 +125,33 @@ def test_what_is_not_the_vendors_passes() -> None:
         raise asyncio.CancelledError
 
 
-class Calls:
-    """Fails with the errors given, one a call, then answers."""
-
-    def __init__(self, *errors: Exception) -> None:
-        self.errors = list(errors)
-        self.count = 0
-
-    async def __call__(self) -> Any:
-        self.count += 1
-        if self.errors:
-            raise self.errors.pop(0)
-        return "answer"
+def test_what_belongs_to_a_loop_that_ended_is_unavailable() -> None:
+    """Row 12: the vendor lets a bare RuntimeError through."""
+    with pytest.raises(UnavailableError, match="event loop"), redis_errors("x", ADDRESS, 1):
+        raise RuntimeError("Event loop is closed")
 
 
-async def test_a_dead_line_is_tried_a_second_time() -> None:
-    calls = Calls(vendor.ConnectionError("Connection closed by server."))
-    assert await twice_if_cut(calls) == "answer"
+def test_a_runtime_error_of_another_origin_passes() -> None:
+    with pytest.raises(RuntimeError, match="ours"), redis_errors("x", ADDRESS, 1):
+        raise RuntimeError("ours")
 
 
-async def test_there_is_no_third_time() -> None:
-    calls = Calls(*(vendor.ConnectionError("Connection closed by server.") for _ in range(3)))
-    with pytest.raises(vendor.ConnectionError):
-        await twice_if_cut(calls)
-    assert calls.count == 2
+def test_a_retry_for_the_sync_client_is_refused() -> None:
+    """Row 24: the vendor's async client takes it and never asks it."""
+    retry: Any = SyncRetry(NoBackoff(), 3)
+    with pytest.raises(ConfigurationError, match=r"redis\.asyncio\.retry"):
+        build_client(ADDRESS, timeout_seconds=1, connect_timeout_seconds=1, retry=retry)
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        vendor.TimeoutError("Timeout reading from socket"),
-        vendor.ConnectionError("No connection available."),
-        vendor.AuthenticationError("invalid username-password pair"),
-        vendor.BusyLoadingError("loading"),
-        vendor.ResponseError("WRONGTYPE"),
-    ],
-    ids=repr,
-)
-async def test_what_a_second_try_would_not_change_is_not_tried_again(error: Exception) -> None:
-    calls = Calls(error)
-    with pytest.raises(type(error)):
-        await twice_if_cut(calls)
-    assert calls.count == 1
+async def test_a_retry_for_the_async_client_is_used() -> None:
+    retry = Retry(NoBackoff(), 3)
+    client = build_client(ADDRESS, timeout_seconds=1, connect_timeout_seconds=1, retry=retry)
+    line = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # the vendor's
+    assert line.retry.get_retries() == 3
+
+
+@pytest.mark.parametrize("wrong", [{"nodes": ["a:1"]}, {"sentinels": ["a:1"]}])
+def test_the_vendors_client_is_for_one_server(wrong: dict[str, Any]) -> None:
+    address = RedisAddress.model_validate(wrong)
+    with pytest.raises(ConfigurationError, match="one server"):
+        build_client(address, timeout_seconds=1, connect_timeout_seconds=1)

@@ -64,6 +64,7 @@ async def test_expired_entries_free_their_memory_without_being_read(clock: Clock
     await clock.lapse(2)
     await provider.set("new", 1, 60)
     assert len(provider) == 1
+    assert provider.bytes < 1000
 
 
 async def test_more_at_once_than_fit_keeps_the_last(clock: Clock) -> None:

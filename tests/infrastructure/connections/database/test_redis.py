@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -14,16 +15,42 @@ from infrastructure.errors import (
     OverloadedError,
     RejectedError,
     UnavailableError,
+    UnsupportedError,
 )
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.process import free_port
+from infrastructure.servers.valkey_cluster import ValkeyCluster
+from infrastructure.servers.valkey_sentinel import ValkeySentinels
+from tests.contracts.connection_contract import ConnectionContract
 from tests.faults.proxy import FaultProxy
-from tests.redis_address import address
+from tests.redis_address import address, cluster_address, sentinel_address
+
+
+def _made(found: dict[str, Any]) -> RedisConnectionManager:
+    settings = RedisConnectionSettings.model_validate(found)
+    return RedisConnectionManager(settings, name="db.default")
 
 
 def _manager(url: str, **changed: object) -> RedisConnectionManager:
-    settings = RedisConnectionSettings.model_validate(address(url, **changed))
-    return RedisConnectionManager(settings, name="db.default")
+    return _made(address(url, **changed))
+
+
+class TestRedisConnection(ConnectionContract):
+    @pytest.fixture
+    def manager(self, valkey: LocalServer) -> RedisConnectionManager:
+        return _manager(valkey.url)
+
+
+class TestRedisClusterConnection(ConnectionContract):
+    @pytest.fixture
+    def manager(self, valkey_cluster: ValkeyCluster) -> RedisConnectionManager:
+        return _made(cluster_address(valkey_cluster))
+
+
+class TestRedisSentinelConnection(ConnectionContract):
+    @pytest.fixture
+    def manager(self, valkey_sentinels: ValkeySentinels) -> RedisConnectionManager:
+        return _made(sentinel_address(valkey_sentinels))
 
 
 @pytest.fixture
@@ -140,3 +167,50 @@ async def test_lines_that_died_idle_are_replaced_before_a_command_is_sent(
         await proxy.drop_connections()
         answers = await asyncio.gather(*(manager.execute("INCR", "counter") for _ in range(8)))
         assert sorted(answers) == list(range(1, 9))
+
+
+async def test_answers_are_read_as_the_vendors_client_reads_them(
+    manager: RedisConnectionManager,
+) -> None:
+    await manager.execute("DEL", "hash")
+    assert await manager.execute("HSET", "hash", "a", 1) == 1
+    assert await manager.execute("HGETALL", "hash") == {b"a": b"1"}
+    assert await manager.execute("SET", "text", "x") is True
+
+
+async def test_what_cannot_be_sent_is_refused_and_nothing_is_in_doubt(
+    manager: RedisConnectionManager,
+) -> None:
+    with pytest.raises(UnsupportedError):
+        await manager.execute("SET", "key", object())
+    assert await manager.execute("PING")
+
+
+@pytest.mark.parametrize("shape", ["cluster", "sentinels"])
+async def test_the_vendors_client_is_for_one_server_only(
+    shape: str, valkey_cluster: ValkeyCluster, valkey_sentinels: ValkeySentinels
+) -> None:
+    found = {"cluster": cluster_address(valkey_cluster)}
+    found["sentinels"] = sentinel_address(valkey_sentinels)
+    async with _made(found[shape]) as manager:
+        with pytest.raises(UnsupportedError, match="execute"):
+            _ = manager.client
+
+
+async def test_every_kind_of_command_finds_its_member_of_a_cluster(
+    valkey_cluster: ValkeyCluster,
+) -> None:
+    async with _made(cluster_address(valkey_cluster)) as manager:
+        for key in "abc":
+            await manager.execute("SET", key, 1)
+            assert await manager.execute("EVAL", "return redis.call('INCR', KEYS[1])", 1, key) == 2
+            assert await manager.execute("OBJECT", "ENCODING", key) == b"int"
+        assert await manager.execute("PING")
+
+
+async def test_keys_on_different_members_are_refused_in_one_command(
+    valkey_cluster: ValkeyCluster,
+) -> None:
+    async with _made(cluster_address(valkey_cluster)) as manager:
+        with pytest.raises(RejectedError, match="CROSSSLOT"):
+            await manager.execute("MSET", "a", 1, "b", 2)

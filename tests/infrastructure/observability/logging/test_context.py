@@ -1,9 +1,14 @@
 """Where the correlation id is found, and where it must be carried."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import loguru
 
 from infrastructure.observability.logging import (
     bind_correlation_id,
@@ -89,3 +94,43 @@ def test_hostile_id_is_redacted_like_everything(log_to: Callable[..., Written]) 
     with correlation_id("x correct-horse"):
         log.info("inside")
     assert "correct-horse" not in written.text
+
+
+def test_patcher_of_the_application_adds_fields_that_are_redacted(written: Written) -> None:
+    loguru.logger.configure(patcher=lambda record: record["extra"].update(pid=7, token="tok-1"))
+    try:
+        log.info("hello", user=1)
+    finally:
+        loguru.logger.configure(patcher=lambda record: None)
+    assert written.last["fields"] == {"pid": 7, "token": "***", "user": 1}
+
+
+async def test_values_of_contextualize_follow_tasks_and_wrapped_functions(
+    written: Written,
+) -> None:
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor() as pool, loguru.logger.contextualize(tenant="north"):
+        await asyncio.create_task(asyncio.to_thread(log.info, "a"))
+        await loop.run_in_executor(pool, with_context(log.info), "b")
+        await loop.run_in_executor(pool, log.info, "c")
+    assert [line.get("fields") for line in written.lines] == [{"tenant": "north"}] * 2 + [None]
+
+
+def test_line_inside_a_span_carries_its_ids(written: Written) -> None:
+    from opentelemetry import trace
+
+    context = trace.SpanContext(trace_id=0xABC, span_id=0xDEF, is_remote=False)
+    with trace.use_span(trace.NonRecordingSpan(context)):
+        log.info("inside")
+    log.info("outside")
+    assert written.lines[0]["trace_id"] == f"{0xABC:032x}"
+    assert written.lines[0]["span_id"] == f"{0xDEF:016x}"
+    assert "trace_id" not in written.lines[1]
+
+
+def test_logs_alone_do_not_import_opentelemetry() -> None:
+    code = (
+        "import sys\nfrom infrastructure.observability.logging import get_logger\n"
+        "get_logger('x').info('hello')\nassert 'opentelemetry.trace' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[4], check=True)

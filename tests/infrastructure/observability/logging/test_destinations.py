@@ -11,6 +11,7 @@ import pytest
 
 from infrastructure.config.models.logging import LogFile
 from infrastructure.observability.logging import get_logger
+from infrastructure.observability.logging.backups import Backups
 from infrastructure.observability.logging.destinations import RotatingFile
 from tests.infrastructure.observability.logging.conftest import Written
 
@@ -30,6 +31,11 @@ def rotating(tmp_path: Path) -> Iterator[Callable[..., RotatingFile]]:
         file.close()
 
 
+def backups(folder: Path) -> list[bytes]:
+    """What the rotated files hold, the oldest first."""
+    return [path.read_bytes() for path in Backups(folder / "app.log").listed()]
+
+
 def test_line_that_does_not_fit_starts_a_new_file(
     rotating: Callable[..., RotatingFile], tmp_path: Path
 ) -> None:
@@ -37,7 +43,7 @@ def test_line_that_does_not_fit_starts_a_new_file(
     file.write(b"12345\n")
     file.write(b"67890\n")
     assert (tmp_path / "app.log").read_bytes() == b"67890\n"
-    assert (tmp_path / "app.log.1").read_bytes() == b"12345\n"
+    assert backups(tmp_path) == [b"12345\n"]
 
 
 def test_file_exactly_full_does_not_rotate(
@@ -46,7 +52,7 @@ def test_file_exactly_full_does_not_rotate(
     file = rotating(max_bytes=12)
     file.write(b"12345\n")
     file.write(b"67890\n")
-    assert not (tmp_path / "app.log.1").exists()
+    assert backups(tmp_path) == []
 
 
 def test_no_more_backups_are_kept_than_asked_for(
@@ -55,8 +61,8 @@ def test_no_more_backups_are_kept_than_asked_for(
     file = rotating(max_bytes=2, backup_count=2)
     for number in range(5):
         file.write(b"%d\n" % number)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["app.log", "app.log.1", "app.log.2"]
-    assert (tmp_path / "app.log.2").read_bytes() == b"2\n"
+    file.close()
+    assert backups(tmp_path) == [b"2\n", b"3\n"]
 
 
 def test_without_backups_the_file_starts_anew(
@@ -65,6 +71,7 @@ def test_without_backups_the_file_starts_anew(
     file = rotating(max_bytes=2, backup_count=0)
     file.write(b"1\n")
     file.write(b"2\n")
+    file.close()
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"2\n"]
 
 
@@ -83,13 +90,11 @@ def test_size_of_an_existing_file_counts(
     assert (tmp_path / "app.log").read_bytes() == b"678\n"
 
 
-def test_line_after_a_torn_one_starts_on_its_own(
+def test_line_after_one_that_a_crash_has_torn_starts_on_its_own(
     rotating: Callable[..., RotatingFile], tmp_path: Path
 ) -> None:
-    file = rotating()
-    file.write(b"half a li")
-    file._torn = True
-    file.write(b"whole\n")
+    (tmp_path / "app.log").write_bytes(b"half a li")
+    rotating().write(b"whole\n")
     assert (tmp_path / "app.log").read_bytes() == b"half a li\nwhole\n"
 
 

@@ -19,7 +19,7 @@ def fail(error: Exception | None = None) -> Never:
 
 def test_json_line_has_its_keys_in_order(written: Written) -> None:
     log.info("hello", user=1)
-    assert list(written.last) == ["ts", "level", "logger", "event", "caller", "fields"]
+    assert list(written.last) == ["ts", "level", "stream", "logger", "event", "caller", "fields"]
     assert dt.datetime.fromisoformat(written.last["ts"]).tzinfo is not None
 
 

@@ -27,7 +27,8 @@ from infrastructure.observability.logging import (
     get_logger,
     setup_logging,
 )
-from infrastructure.observability.logging.redaction import MAX_CHARACTERS, Redactor
+from infrastructure.observability.logging.redaction import Redactor
+from infrastructure.observability.logging.walking import MAX_CHARACTERS, Walk
 
 log = get_logger("redaction")
 SECRET = "correct-horse"
@@ -261,6 +262,32 @@ def test_value_whose_own_code_raises_is_told_by_its_type() -> None:
 
     assert "Broken raised RuntimeError>" in clean(Broken())
     assert SECRET not in clean(Broken())
+
+
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300)
+
+
+names = st.text(max_size=20) | st.sampled_from(["password", "tokens", "loc", "input"])
+
+
+@given(
+    fields=st.dictionaries(
+        names,
+        st.recursive(plain, lambda inner: st.dictionaries(names, inner, max_size=3)),
+        max_size=8,
+    )
+)
+def test_plain_fields_read_as_if_they_had_been_walked(fields: dict[str, Any]) -> None:
+    redactor = Redactor([SECRET, "271828"])
+    for _ in range(2):  # the second time from what is kept
+        assert redactor.fields(fields) == Walk(redactor).mapping(fields.items())
+
+
+@pytest.mark.parametrize("fields", [{"a": SECRET}, {SECRET: 1}, {"a": 271828}, {"token": "x"}])
+def test_secret_in_plain_fields_is_masked(fields: dict[str, Any]) -> None:
+    redactor = Redactor([SECRET, "271828"])
+    assert [redactor.fields(fields)] * 2 == [Walk(redactor).mapping(fields.items())] * 2
+    assert "***" in str(redactor.fields(fields))
 
 
 def fail(secret: str) -> Never:

@@ -14,6 +14,7 @@ from infrastructure.observability.logging import (
     get_logger,
     setup_logging,
 )
+from infrastructure.observability.logging.sinks import MAX_NESTED
 
 log = get_logger("sinks")
 
@@ -65,7 +66,7 @@ def test_failing_destination_falls_back_to_standard_error_once_a_while(
 ) -> None:
     sink = handle.add(Broken(), LogFormat.TEXT)
     now = 0.0
-    sink._clock = lambda: now
+    sink.fallback.clock = lambda: now
     for event in ("one", "two", "three"):
         log.info(event)
     now = 10.0
@@ -139,6 +140,19 @@ def test_signal_handler_that_logs_in_the_middle_of_a_line_does_not_hang(
     assert b"from the signal handler" in kept.lines[1]
 
 
+def test_destination_that_logs_at_each_line_does_not_hang(handle: LoggingHandle) -> None:
+    class Chatty(Kept):
+        def write(self, line: bytes) -> None:
+            super().write(line)
+            log.info("written")
+
+    chatty = Chatty()
+    handle.add(chatty, LogFormat.JSON)
+    log.info("one")
+    assert len(chatty.lines) <= MAX_NESTED + 1
+    assert handle.failures == 1
+
+
 def test_exception_whose_text_raises_is_still_told(
     handle: LoggingHandle, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,7 +186,7 @@ def test_nothing_is_written_after_closing() -> None:
     loguru.logger.remove(number)
     kept = Kept()
     handle = setup_logging(LoggingConfig(console=False))
-    sink = handle.add(kept, LogFormat.JSON)
+    handle.add(kept, LogFormat.JSON)
     handle.close()
-    sink.take(seen[0])
+    handle.take(seen[0])
     assert kept.lines == []

@@ -1,29 +1,10 @@
-"""Bounds around a call: a deadline, and one flight for many callers."""
+"""One flight for many callers of one key."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Generic, TypeVar
 
-from infrastructure.errors import DeadlineExceededError
-
 T = TypeVar("T")
-
-
-@asynccontextmanager
-async def deadline(seconds: float, where: str) -> AsyncIterator[None]:
-    """Bound the body; what is still waiting when the time is up is cancelled.
-
-    Raises:
-        DeadlineExceededError: The body took longer than `seconds`.
-    """
-    try:
-        async with asyncio.timeout(seconds) as scope:
-            yield
-    except TimeoutError as error:
-        if not scope.expired():
-            raise
-        raise DeadlineExceededError(seconds, where=where) from error
 
 
 class SingleFlight(Generic[T]):

@@ -1,7 +1,7 @@
 import math
+from collections import OrderedDict as Ordered
 from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -41,8 +41,8 @@ TREES = st.recursive(
 )
 
 
-class Color(StrEnum):
-    RED = "red"
+class Text(str):
+    __slots__ = ()
 
 
 class Point(NamedTuple):
@@ -137,11 +137,15 @@ def test_a_zone_and_the_hour_that_happens_twice_survive(fold: int) -> None:
     ("value", "named"),
     [
         (object(), "object"),
-        (Color.RED, "Color"),
+        (Text("red"), "Text"),
+        (Ordered(), "OrderedDict"),
+        (memoryview(b""), "memoryview"),
         (Point(1), "Point"),
         (bytearray(), "bytearray"),
         (ValueError(), "ValueError"),
         (time(1, tzinfo=BERLIN), "datetime.time"),
+        ({Text("red"): 1}, "Text"),
+        ([{"a": [Ordered()]}], "OrderedDict"),
     ],
 )
 def test_a_type_that_would_not_survive_is_refused_by_name(value: Any, named: str) -> None:
@@ -158,9 +162,10 @@ def test_the_refusal_shows_the_path() -> None:
     assert str(caught.value).startswith(text)
 
 
-def test_a_value_that_contains_itself_is_refused() -> None:
+@pytest.mark.parametrize("times", [1, 2, 10_000])
+def test_a_value_that_contains_itself_is_refused(times: int) -> None:
     value: list[Any] = []
-    value.append(value)
+    value.extend([value] * times)
     with pytest.raises(UnsupportedError, match="contains itself"):
         encode(value)
 

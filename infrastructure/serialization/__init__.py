@@ -1,0 +1,18 @@
+"""The typed codec of everything that is stored, and the envelope of what leaves the process."""
+
+from infrastructure.serialization.codec import decode, encode
+from infrastructure.serialization.envelope import Envelope
+from infrastructure.serialization.errors import Reason, UnreadableError
+from infrastructure.serialization.registration import register
+from infrastructure.serialization.snapshots import freeze, thaw
+
+__all__ = [
+    "Envelope",
+    "Reason",
+    "UnreadableError",
+    "decode",
+    "encode",
+    "freeze",
+    "register",
+    "thaw",
+]
