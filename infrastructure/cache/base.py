@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from infrastructure.cache.backplane import Backplane
 from infrastructure.cache.batching import JoinedReads
 from infrastructure.cache.missing import MISSING, Missing
+from infrastructure.cache.reach import Reach
 from infrastructure.component import Component
 from infrastructure.config.models.cache import CacheSettings
 from infrastructure.registry import Registry
@@ -52,6 +53,7 @@ class BaseCacheProvider(Component):
             storage and not of this process alone.
         batches: One `get_many` is far cheaper than its gets, so that `get`s and `look`s of one
             turn of the event loop are joined.
+        reach: Whether the storage answers; told in the log once a change.
         spaces: What `CacheService`s remember about their namespaces here, by namespace.
 
     Raises (every call):
@@ -84,6 +86,7 @@ class BaseCacheProvider(Component):
 
     def __init__(self, settings: CacheSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)
+        self.reach = Reach(self.name)
         self.spaces: dict[str, Any] = {}
         self._joined = JoinedReads(self.get_many, settings.timeout_seconds, self.name)
 

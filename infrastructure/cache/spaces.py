@@ -16,7 +16,6 @@ from infrastructure.cache.base import BaseCacheProvider, SyncAccess
 from infrastructure.cache.keys import MAX_KEY_CHARS, MAX_TTL_SECONDS, checked_key
 from infrastructure.cache.missing import MISSING
 from infrastructure.cache.pending import Pending
-from infrastructure.cache.reach import Reach
 from infrastructure.errors import InfrastructureError
 from infrastructure.resilience import SingleFlight
 
@@ -31,7 +30,7 @@ class Space(ABC):
     Attributes:
         provider: Where the values are.
         prefix: What stands before each key, as last seen; empty when not seen yet.
-        reach: Whether the storage answers.
+        reach: Whether the storage answers, as the provider knows.
         pending: Removals that could not be sent.
         flights: Loads going on, by key and token.
         flying: The token of the load that a new caller of a key may join.
@@ -44,7 +43,7 @@ class Space(ABC):
         self.provider = provider
         self.namespace = namespace
         self.prefix = ""
-        self.reach = Reach(provider.name)
+        self.reach = provider.reach
         self.pending = Pending(self)
         self.flights: SingleFlight[Any] = SingleFlight()
         self.flying: dict[str, object] = {}

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 from infrastructure.component import Component
 from infrastructure.connections.base import PoolStats
@@ -51,6 +51,8 @@ class RedisComponent(Component):
     """
 
     _topology: Topology | None = None
+    #: Whether it logs that it went down or came up; False where what stands on it does.
+    _tells_changes: ClassVar[bool] = True
     _is_down = False
     state_changes = 0
     unknown_outcomes = 0
@@ -206,6 +208,8 @@ class RedisComponent(Component):
             return
         self._is_down = is_down
         self.state_changes += 1
+        if not self._tells_changes:
+            return
         if is_down:
             _log.warning("redis is down", where=self.name, reason=reason)
         else:

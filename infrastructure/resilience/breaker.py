@@ -56,6 +56,7 @@ class CircuitBreaker(LinkedStrategy):
             lock; one that raises is logged and counted, and harms nobody.
         clock: Seconds, for slow calls, time windows, probes and open times.
         random_source: Numbers from 0 up to 1, for the jitter of open times.
+        is_quiet: Its transitions are logged at DEBUG only, where its owner tells of outages.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class CircuitBreaker(LinkedStrategy):
         listeners: Iterable[Listener] = (),
         clock: Clock = SYSTEM_CLOCK,
         random_source: Callable[[], float] = random.random,
+        is_quiet: bool = False,
     ) -> None:
         self.name = name
         self.options = options or BreakerOptions()
@@ -75,6 +77,7 @@ class CircuitBreaker(LinkedStrategy):
             listeners=listeners,
             clock=clock,
             random_source=random_source,
+            is_quiet=is_quiet,
         )
         self._judge = self.options.outcomes().judge
         self._begin = self._circuit.begin

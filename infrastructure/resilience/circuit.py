@@ -50,8 +50,10 @@ class Circuit:
         listeners: Iterable[Listener],
         clock: Clock,
         random_source: Callable[[], float],
+        is_quiet: bool,
     ) -> None:
         self._options = options
+        self._is_quiet = is_quiet
         self._name = name
         self._listeners = tuple(listeners)
         self._now = clock.now
@@ -247,16 +249,25 @@ class Circuit:
                 transition = self._untold.popleft()
             except IndexError:  # another thread has told it
                 return
-            opened = transition.new in {CircuitState.OPEN, CircuitState.FORCED_OPEN}
-            write = _log.warning if opened else _log.info
-            write(
-                "circuit changed its state",
-                breaker=transition.breaker,
-                state=transition.new.value,
-                reason=transition.reason,
-            )
+            self._log_one(transition)
             for listener in self._listeners:
                 self._tell_one(listener, transition)
+
+    def _log_one(self, transition: Transition) -> None:
+        """A line when it opens and one when it closes; the probes between are for a hunt."""
+        write = _log.info
+        if self._is_quiet or CircuitState.HALF_OPEN in {transition.old, transition.new}:
+            write = _log.debug
+        elif transition.new in {CircuitState.OPEN, CircuitState.FORCED_OPEN}:
+            write = _log.warning
+        if transition.new is CircuitState.CLOSED and not self._is_quiet:
+            write = _log.info
+        write(
+            "circuit changed its state",
+            breaker=transition.breaker,
+            state=transition.new.value,
+            reason=transition.reason,
+        )
 
     def _tell_one(self, listener: Listener, transition: Transition) -> None:
         try:

@@ -16,6 +16,10 @@ from infrastructure.cache import CacheService
 from infrastructure.cache.base import MISSING
 from infrastructure.cache.implementations.redis import RedisCacheProvider
 from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.connections.database.redis import (
+    RedisConnectionManager,
+    RedisConnectionSettings,
+)
 from infrastructure.connections.redis_pool import Call
 from infrastructure.errors import (
     AuthenticationError,
@@ -326,22 +330,24 @@ async def _is_refused(provider: RedisCacheProvider) -> bool:
 
 
 async def test_an_outage_is_one_line_and_its_end_another(
-    provider: RedisCacheProvider, proxy: FaultProxy
+    valkey: LocalServer, proxy: FaultProxy
 ) -> None:
+    found = address(valkey.url, port=proxy.port, timeout_seconds=TIMEOUT)
+    settings = RedisConnectionSettings.model_validate(found)
     lines: list[str] = []
-    sink = logger.add(lines.append, format="{message}")
+    sink = logger.add(lines.append, format="{message}", level="INFO")
     try:
-        await proxy.refuse()
-        for _ in range(2):
-            with pytest.raises(UnavailableError):
-                await provider.get("key")
-        await proxy.passes()
-        await provider.get("key")
+        async with RedisConnectionManager(settings, name="db.redis") as manager:
+            await proxy.refuse()
+            for _ in range(2):
+                with pytest.raises(UnavailableError):
+                    await manager.execute("GET", "key")
+            await proxy.passes()
+            await manager.execute("GET", "key")
+            assert manager.state_changes == 2
     finally:
         logger.remove(sink)
-    told = [line.strip() for line in lines if line.startswith("redis")]
-    assert told == ["redis is down", "redis is up again"]
-    assert _measured(provider, "switchgear.redis.state_changes") == 2
+    assert [line.strip() for line in lines] == ["redis is down", "redis is up again"]
 
 
 async def test_a_delete_that_could_not_be_sent_is_an_error(

@@ -26,5 +26,7 @@ class CacheBreakerSettings(BreakerSettings):
     max_open_seconds: MaxOpenSeconds = 30.0
 
     def breaker(self, name: str) -> CircuitBreaker | None:
-        """A new one; None when it is not wanted."""
-        return CircuitBreaker(BreakerOptions(**self.numbers()), name=name) if self.enabled else None
+        """A new one; None when it is not wanted. The cache above it tells of outages."""
+        if not self.enabled:
+            return None
+        return CircuitBreaker(BreakerOptions(**self.numbers()), name=name, is_quiet=True)
