@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -417,6 +418,20 @@ class SharedCacheContract(CacheContract):
         assert not await second.lease("key", 60)
         await provider.release("key", lease)
         assert await second.lease("key", 60)
+
+    @pytest.mark.parametrize("turns", [0, 1, 2, 4])
+    async def test_a_lease_whose_caller_was_cancelled_is_not_left_behind(
+        self, provider: BaseCacheProvider, second: BaseCacheProvider, turns: int
+    ) -> None:
+        asking = asyncio.create_task(provider.lease("key", 60))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            await provider.release("key", await asking)
+        async with asyncio.timeout(5):
+            while not await second.lease("key", 60):  # noqa: ASYNC110 - bounded, and nobody tells
+                await asyncio.sleep(0.005)
 
     @pytest.mark.parametrize("change", CHANGES)
     async def test_a_change_by_the_other_voids_the_lease(

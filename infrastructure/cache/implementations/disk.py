@@ -195,8 +195,23 @@ class DiskCacheProvider(SyncAccess, BaseCacheProvider):
         return await self._once(lambda: self.add_now(key, value, ttl_seconds))
 
     async def lease(self, key: str, seconds: float) -> str:
-        """The right to fill `key`; empty when somebody else holds it."""
-        return await self._run(lambda: self.lease_now(key, seconds))
+        """The right to fill `key`; empty when somebody else holds it.
+
+        One that was asked for and whose answer nobody waits for is given up by the worker.
+        """
+        future: Future[str] | None = None
+        try:
+            async with deadline(self.settings.timeout_seconds, self.name):
+                future = await self._submitted(lambda: self.lease_now(key, seconds))
+                return await asyncio.wrap_future(future)
+        except BaseException:
+            if future is not None:
+                future.add_done_callback(lambda done: self._give_up(key, done))
+            raise
+
+    def _give_up(self, key: str, done: "Future[str]") -> None:
+        if not done.cancelled() and done.exception() is None and (token := done.result()):
+            self.release_now(key, token)
 
     async def fill(self, key: str, value: Any, ttl_seconds: float, lease: str) -> bool:
         """Store a value under a lease and end it; nothing is stored when it is void."""

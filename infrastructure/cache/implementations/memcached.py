@@ -5,6 +5,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Final, Self, TypeVar
 from weakref import WeakValueDictionary
 
@@ -20,6 +21,7 @@ from infrastructure.config.models.serialization import EnvelopeSettings
 from infrastructure.errors import (
     ConflictError,
     DeadlineExceededError,
+    InfrastructureError,
     OutcomeUnknownError,
     UnavailableError,
 )
@@ -87,6 +89,7 @@ class MemcachedCacheProvider(BaseCacheProvider):
         self._items = Items(envelope, max_item_bytes=most, where=self.name)
         self.breaker = settings.breaker.breaker(f"{self.name}.breaker")
         self._pool: MemcachedPool | None = None
+        self._behind: set[asyncio.Task[None]] = set()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -170,7 +173,10 @@ class MemcachedCacheProvider(BaseCacheProvider):
         return await self._update(key, change)
 
     async def lease(self, key: str, seconds: float) -> str:
-        """The right to fill `key`; empty when somebody else holds it."""
+        """The right to fill `key`; empty when somebody else holds it.
+
+        One that was asked for and whose answer was not heard is given up behind.
+        """
         token = secrets.token_hex(8)
 
         def change(item: Item) -> tuple[Item | None, str]:
@@ -178,7 +184,21 @@ class MemcachedCacheProvider(BaseCacheProvider):
                 return None, ""
             return item._replace(token=token, token_until=time.time() + seconds), token
 
-        return await self._update_again(key, change)
+        try:
+            return await self._update_again(key, change)
+        except BaseException:
+            if self._pool is not None:
+                self._give_up(key, token)
+            raise
+
+    def _give_up(self, key: str, token: str) -> None:
+        task = asyncio.create_task(self._release_quietly(key, token))
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
+
+    async def _release_quietly(self, key: str, token: str) -> None:
+        with suppress(InfrastructureError):  # a server that is gone forgets the lease by itself
+            await self.release(key, token)
 
     async def fill(self, key: str, value: Any, ttl_seconds: float, lease: str) -> bool:
         """Store a value under a lease and end it; nothing is stored when it is void.
@@ -225,6 +245,8 @@ class MemcachedCacheProvider(BaseCacheProvider):
         self._pool = pool
 
     async def _close(self) -> None:
+        for task in self._behind:  # it would open what is being closed; a lease ends by itself
+            task.cancel()
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
