@@ -1,6 +1,7 @@
 """One child process of ours: spawned, waited for, ended by its own pid, leaving nothing behind."""
 
 import atexit
+import secrets
 import shutil
 import signal
 import socket
@@ -8,20 +9,32 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from infrastructure.errors import UnavailableError
 
 _LOOPBACK = "127.0.0.1"
 _LOG_TAIL_BYTES = 4000
+_LOWEST_PORT, _HIGHEST_PORT = 12_000, 32_000
+_TRIES = 100
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on 127.0.0.1 that nothing listens on now.
+
+    It lies below the ports that systems give to outgoing connections, so that none of ours
+    takes it before the server does.
+
+    Raises:
+        UnavailableError: None of many was free.
+    """
+    for _ in range(_TRIES):
+        port = _LOWEST_PORT + secrets.randbelow(_HIGHEST_PORT - _LOWEST_PORT)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((_LOOPBACK, port))
+            return port
+    raise UnavailableError(f"no free port found between {_LOWEST_PORT} and {_HIGHEST_PORT}")
 
 
 class ServerProcess:

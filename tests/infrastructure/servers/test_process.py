@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.errors import UnavailableError
-from infrastructure.servers.process import ServerProcess
+from infrastructure.servers.process import ServerProcess, free_port
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 DEAF = """
@@ -88,3 +88,9 @@ def test_its_folder_is_private_and_goes_with_it() -> None:
     process.close()
     process.close()
     assert not process.folder.exists()
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_is_given() -> None:
+    ports = {free_port() for _ in range(50)}
+    assert len(ports) > 1
+    assert max(ports) < 32_768
