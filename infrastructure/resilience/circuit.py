@@ -255,12 +255,13 @@ class Circuit:
 
     def _log_one(self, transition: Transition) -> None:
         """A line when it opens and one when it closes; the probes between are for a hunt."""
-        write = _log.info
-        if self._is_quiet or CircuitState.HALF_OPEN in {transition.old, transition.new}:
+        is_probe = transition.new is CircuitState.HALF_OPEN
+        has_failed = (transition.old, transition.new) == (CircuitState.HALF_OPEN, CircuitState.OPEN)
+        if self._is_quiet or is_probe or has_failed:
             write = _log.debug
         elif transition.new in {CircuitState.OPEN, CircuitState.FORCED_OPEN}:
             write = _log.warning
-        if transition.new is CircuitState.CLOSED and not self._is_quiet:
+        else:
             write = _log.info
         write(
             "circuit changed its state",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from infrastructure.cache.implementations.disk_lock import lock
 from infrastructure.errors import (
     ConfigurationError,
     DataError,
@@ -15,6 +14,7 @@ from infrastructure.errors import (
     OverloadedError,
     UnavailableError,
 )
+from infrastructure.file_locks import wait_for
 
 _PRIMARY_CODE: Final = 0xFF
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -144,7 +144,7 @@ class CacheFile:
         """Keep other processes from opening and putting aside meanwhile."""
         descriptor = self._opened(f"{self.path}.lock")
         try:
-            lock(descriptor, self._busy_seconds)
+            wait_for(descriptor, self._busy_seconds)
             yield
         except TimeoutError as error:
             what = "another process is opening the cache file"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from stat import S_ISREG, ST_DEV, ST_INO, ST_SIZE
 
+from infrastructure.file_locks import locked, unlock, wait_for
 from infrastructure.observability.logging.backups import Backups
-from infrastructure.observability.logging.file_locks import locked, unlock, wait_for
 from infrastructure.observability.logging.forks import remember
 from infrastructure.observability.logging.periods import Periods
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from infrastructure.observability.logging.file_locks import locked
+from infrastructure.file_locks import locked
 from infrastructure.observability.logging.forks import remember
 
 _STAMP = "%Y%m%dT%H%M%S.%f"

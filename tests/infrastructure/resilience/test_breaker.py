@@ -5,9 +5,11 @@ import gc
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from loguru import logger
 
 from infrastructure.errors import (
     Category,
@@ -750,3 +752,31 @@ def test_option_out_of_range_is_named_when_it_is_given(options: dict[str, Any]) 
 
 def test_repr_says_name_and_state(clock: ManualClock) -> None:
     assert repr(breaker_of(clock)) == "<CircuitBreaker llm.default.breaker: closed>"
+
+
+@pytest.mark.parametrize(("is_quiet", "told"), [(False, ["open", "closed"]), (True, [])])
+def test_an_outage_is_a_line_when_it_opens_and_one_when_it_closes(
+    *, is_quiet: bool, told: list[str]
+) -> None:
+    clock = ManualClock()
+    options = BreakerOptions(minimum_calls=1, open_seconds=1, jitter=0)
+    breaker = CircuitBreaker(options, clock=clock, is_quiet=is_quiet)
+    states: list[str] = []
+
+    def take(message: Any) -> None:
+        states.append(message.record["extra"]["fields"]["state"])
+
+    sink = logger.add(take, level="INFO")
+    try:
+        for answers in (False, False, False, True):
+            with suppress(UnavailableError):
+                breaker.run_sync(_answer, answers)
+            clock.advance(10)
+    finally:
+        logger.remove(sink)
+    assert (states, breaker.state) == (told, CircuitState.CLOSED)
+
+
+def _answer(answers: bool) -> None:
+    if not answers:
+        raise UnavailableError("down")

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from infrastructure.config.models.logging import LogFile
+from infrastructure.file_locks import locked
 from infrastructure.observability.logging import appending, get_logger, verify_audit
 from infrastructure.observability.logging.backups import Backups
 from infrastructure.observability.logging.destinations import RotatingFile
-from infrastructure.observability.logging.file_locks import locked
 from infrastructure.observability.logging.process import process
 from infrastructure.observability.logging.sinks import LineSink
 from tests.infrastructure.observability.logging.conftest import Written
