@@ -95,7 +95,17 @@ def choice(settings: Settings, path: str) -> Choice | None:
     if block is None:
         return None
     origin = settings.origin(f"{path}.kind")
-    return Choice(block.kind, str(origin), _reason(origin), registry_of(part).kinds())
+    kinds = registry_of(part).kinds()
+    return Choice(block.kind, str(origin), _reason(origin), kinds, _policy(settings, path, block))
+
+
+def _policy(settings: Settings, path: str, block: Block) -> str:
+    """The policy that a block names, what it is made of and who named it; empty for none."""
+    if block.policy is None:
+        return ""
+    origin = settings.origin(f"{path}.policy")
+    made_of = settings.resilience.policy(block.policy).model_dump(exclude_none=True)
+    return f"{block.policy} ({', '.join(made_of)}), from {origin}: {_reason(origin)}"
 
 
 def _reason(origin: Origin) -> str:

@@ -4,7 +4,8 @@ from containers import providers
 from containers.core.container import DeclarativeContainer
 from infrastructure.config import Settings
 from infrastructure.resilience.pipeline import Pipeline
-from infrastructure.resilience.policies import Connections, Policies
+from infrastructure.resilience.policies import Policies
+from infrastructure.resilience.storage import Connections
 
 
 def policies_of(settings: Settings, connections: Connections | None = None) -> Policies:

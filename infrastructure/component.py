@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from infrastructure.errors import Category, ConfigurationError, InfrastructureError, classify
+from infrastructure.errors import Category, ConfigurationError, classify
 from infrastructure.health import Health, Status
+from infrastructure.health.status import reason
 from infrastructure.observability.metrics import CONNECT
 from infrastructure.observability.telemetry import hook
 from infrastructure.operations import Operation, observe_class
@@ -107,10 +108,10 @@ class Component(ABC):
                 await self.connect()
                 detail = await self._ping()
             self._health = Health(Status.UP, time.perf_counter() - started, detail)
-        except InfrastructureError as error:
-            category = classify(error)
-            status = Status.DEGRADED if category is Category.OVERLOAD else Status.DOWN
-            self._health = Health(status, time.perf_counter() - started, f"{category}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer
+            is_overload = classify(error) is Category.OVERLOAD
+            status = Status.DEGRADED if is_overload else Status.DOWN
+            self._health = Health(status, time.perf_counter() - started, reason(error))
         return self._health
 
     async def _open_once(self) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from containers.errors import UnknownProviderError
+from infrastructure.config.scalars import NULL_WORDS
 from infrastructure.errors import ConfigurationError, InfrastructureError
 
 app = typer.Typer(
@@ -123,20 +124,29 @@ def explain(
 def audit_(
     path: Annotated[
         Path,
-        typer.Argument(
-            exists=True, dir_okay=False, help="The audit file; its backups are read with it."
-        ),
+        typer.Argument(dir_okay=False, help="The audit file; its backups are read with it."),
     ],
     known: Annotated[
         str | None,
         typer.Option(metavar="SEQ:HASH", help="What an earlier run printed: finds lines cut off."),
     ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID=SECRET_FILE", help="Where the secret of a key is; may be repeated."
+        ),
+    ] = None,
 ) -> None:
     """Verify the chain of an audit file; print its last number and hash. Exit code 1: broken."""
+    from infrastructure.errors import NotFoundError
     from infrastructure.observability.logging import verify_audit
 
+    keys = dict(map(_secret_of, key or []))
     with _failures():
-        report = verify_audit(path, known=_noted(known) if known else None)
+        try:
+            report = verify_audit(path, known=_noted(known) if known else None, keys=keys)
+        except NotFoundError as error:
+            raise typer.BadParameter(str(error)) from None
     typer.echo(f"{report.broken}" if report.broken else f"{report.last_seq}:{report.last_hash}")
     raise typer.Exit(0 if report.is_intact else 1)
 
@@ -146,6 +156,18 @@ def _noted(text: str) -> tuple[int, str]:
     if not number.isdecimal() or not seal:
         raise typer.BadParameter(f"'{text}' is not SEQ:HASH")
     return int(number), seal
+
+
+def _secret_of(text: str) -> tuple[str, str]:
+    from infrastructure.config.files import UnreadableError, read_text, without_final_newline
+
+    identity, separator, file = text.partition("=")
+    if not identity or not separator:
+        raise typer.BadParameter("expected ID=SECRET_FILE", param_hint="--key")
+    try:
+        return identity, without_final_newline(read_text(file))
+    except UnreadableError as error:
+        raise typer.BadParameter(f"the file for '{identity}' {error}", param_hint="--key") from None
 
 
 def _run(job: "object", request: "object") -> None:
@@ -168,9 +190,10 @@ def _failures() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _assignments(pairs: list[str]) -> dict[str, str]:
-    """`KEY=VALUE` arguments as dotted overrides."""
+def _assignments(pairs: list[str]) -> dict[str, str | None]:
+    """`KEY=VALUE` arguments as dotted overrides; `null` and `~` are null."""
     for pair in pairs:
         if "=" not in pair:
             raise typer.BadParameter(f"'{pair}' is not KEY=VALUE", param_hint="--set")
-    return dict(pair.split("=", 1) for pair in pairs)
+    split = (pair.split("=", 1) for pair in pairs)
+    return {key: None if value in NULL_WORDS else value for key, value in split}

@@ -34,7 +34,7 @@ class Request:
     docs: Path | None = None
     all_topics: bool = False
     profile: str | None = None
-    overrides: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str | None] = field(default_factory=dict)
 
 
 async def run(request: Request, screen: Screen | None = None) -> None:

@@ -16,12 +16,14 @@ class Choice:
         origin: The file and line, or the variable, that named it.
         reason: Why that one decided, in words.
         kinds: Every kind that could stand there, the chosen one too.
+        policy: The resilience policy around its calls, and who named it; empty for none.
     """
 
     kind: str
     origin: str
     reason: str
     kinds: tuple[str, ...] = ()
+    policy: str = ""
 
 
 class Chooser(Protocol):

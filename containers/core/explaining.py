@@ -235,6 +235,7 @@ def _facts(told: Explanation) -> Iterator[tuple[str, str]]:
         yield "kind", f"{told.choice.kind}, from {told.choice.origin}: {told.choice.reason}"
         others = [kind for kind in told.choice.kinds if kind != told.choice.kind]
         yield "other kinds", ", ".join(others)
+        yield "policy", told.choice.policy
     yield "to be awaited", "" if told.holds else "yes" if told.is_async else "no"
     yield "now", ", ".join(_state(told))
     yield "overridden", "\n".join(map(_replaced, reversed(told.overridden_by)))

@@ -1,13 +1,13 @@
 """The cache port, its kinds and their registry."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from infrastructure.cache.backplane import Backplane
 from infrastructure.cache.batching import JoinedReads
-from infrastructure.cache.missing import MISSING, Missing
+from infrastructure.cache.entries import MISSING, Missing
 from infrastructure.cache.reach import Reach
 from infrastructure.component import Component
 from infrastructure.config.models.cache import CacheSettings
@@ -152,11 +152,12 @@ class BaseCacheProvider(Component):
         """The value, or `MISSING`."""
         return (await self.look((key,)))[0]
 
-    async def look(self, keys: Sequence[str]) -> list[Any]:
-        """As `get_many`, and joined with others of this turn of the loop where that is cheaper."""
-        if self.batches:
-            return await self._joined.read(keys)
-        return await self.get_many(keys)
+    def look(self, keys: Sequence[str]) -> Awaitable[list[Any]]:
+        """As `get_many`, and joined with others of this turn of the loop where that is cheaper.
+
+        To be awaited at once.
+        """
+        return self._joined.read(keys) if self.batches else self.get_many(keys)
 
     async def look_past_copies(self, keys: Sequence[str]) -> list[Any]:
         """As `look`, but never answered by a copy that this process keeps of a storage."""

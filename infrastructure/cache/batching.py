@@ -1,10 +1,10 @@
 """Reads of one turn of the event loop, sent as one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from infrastructure.cache.missing import Missing
+from infrastructure.cache.entries import Missing
 from infrastructure.cache.snapshots import UNCHANGEABLE, Snapshot, is_unchangeable
 from infrastructure.resilience.deadlines import deadline
 
@@ -35,16 +35,22 @@ class JoinedReads:
         self._under_way = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def read(self, keys: Sequence[str]) -> list[Any]:
-        """The values in the order of `keys`; no two readers share an object that can change."""
-        loop = asyncio.get_running_loop()
-        batch = self._open
-        if batch is not None and batch.loop is loop and len(batch.keys) + len(keys) <= _MOST_KEYS:
-            return await batch.join(keys)
-        batch = self._open = _Batch(loop, keys)
-        return await self._lead(batch, keys)
+    def read(self, keys: Sequence[str]) -> Awaitable[list[Any]]:
+        """The values in the order of `keys`; no two readers share an object that can change.
 
-    async def _lead(self, batch: "_Batch", keys: Sequence[str]) -> list[Any]:
+        To be awaited at once: who joins is given a bare future, since a coroutine for each of
+        many readers costs as much as the rest.
+        """
+        batch = self._open
+        if batch is not None and batch.has_room(len(keys)):
+            return batch.join(keys)
+        return self._lead(keys)
+
+    async def _lead(self, keys: Sequence[str]) -> list[Any]:
+        batch = self._open
+        if batch is not None and batch.has_room(len(keys)):  # opened since it was called
+            return await batch.join(keys)
+        batch = self._open = _Batch(keys)
         try:
             if self._under_way or getattr(batch.loop, "_ready", True):
                 await asyncio.sleep(0)
@@ -56,9 +62,7 @@ class JoinedReads:
                 found = await self._read([*batch.keys])
             finally:
                 self._under_way -= 1
-            share = _Share(batch.keys, found)
-            own = share.of(keys)
-            batch.land(share)
+            return batch.land(found, keys)
         except Exception as error:
             batch.fail(error)
             raise
@@ -66,7 +70,6 @@ class JoinedReads:
             self._close(batch)
             self._hand_over(batch)
             raise
-        return own
 
     def _close(self, batch: "_Batch") -> None:
         if self._open is batch:
@@ -82,7 +85,7 @@ class JoinedReads:
         left = self._seconds - (batch.loop.time() - batch.began)
         try:
             async with deadline(max(left, 0.001), self._where):
-                batch.land(_Share(batch.keys, await self._read([*batch.keys])))
+                batch.land(await self._read([*batch.keys]))
         except Exception as error:  # noqa: BLE001 - it goes to every reader that waits
             batch.fail(error)
         finally:
@@ -94,60 +97,63 @@ class _Batch:
 
     Attributes:
         keys: Each of them once.
-        waiting: Who waits, but for the first reader.
-        wanted: Which keys each of these wants.
+        waiting: Who waits, but for the first reader, and which keys each of these wants.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, keys: Sequence[str]) -> None:
-        self.loop = loop
-        self.began = loop.time()
+    __slots__ = ("_wanted_twice", "began", "keys", "loop", "waiting")
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.began = self.loop.time()
         self.keys: dict[str, None] = dict.fromkeys(keys)
-        self.waiting: list[asyncio.Future[list[Any]]] = []
-        self.wanted: list[Sequence[str]] = []
+        self.waiting: list[tuple[asyncio.Future[list[Any]], Sequence[str]]] = []
+        self._wanted_twice = set(keys) if len(self.keys) < len(keys) else set()
+
+    def has_room(self, count: int) -> bool:
+        """Whether so many more keys may join, in this event loop."""
+        is_room = len(self.keys) + count <= _MOST_KEYS
+        return is_room and self.loop is asyncio.get_running_loop()
 
     def has_waiting(self) -> bool:
-        return not all(future.done() for future in self.waiting)
+        return not all(future.done() for future, _ in self.waiting)
 
     def join(self, keys: Sequence[str]) -> "asyncio.Future[list[Any]]":
         future: asyncio.Future[list[Any]] = self.loop.create_future()
         asked = self.keys
         for key in keys:
-            asked[key] = None
-        self.waiting.append(future)
-        self.wanted.append(keys)
+            if key in asked:
+                self._wanted_twice.add(key)
+            else:
+                asked[key] = None
+        self.waiting.append((future, keys))
         return future
 
-    def land(self, share: "_Share") -> None:
-        own = share.of
-        for future, keys in zip(self.waiting, self.wanted, strict=True):
+    def land(self, found: list[Any], own: Sequence[str] = ()) -> list[Any]:
+        """Give everyone who waits what was found; what is for `own` is given back."""
+        values = dict(zip(self.keys, found, strict=True))
+        pick = self._picker(values)
+        mine = [*map(pick, own)]
+        for future, keys in self.waiting:
             if not future.done():
-                future.set_result(own(keys))
+                future.set_result([*map(pick, keys)])
+        return mine
+
+    def _picker(self, values: dict[str, Any]) -> Callable[[str], Any]:
+        """Gives the value of a key; of what can change and is wanted twice, a copy each time."""
+        snapshots = {
+            key: Snapshot(value)
+            for key in self._wanted_twice
+            if type(value := values[key]) not in _SHARED and not is_unchangeable(value)
+        }
+        if not snapshots:
+            return values.__getitem__
+        return lambda key: snapshots[key].get() if key in snapshots else values[key]
 
     def fail(self, error: Exception) -> None:
-        for future in self.waiting:
+        for future, _ in self.waiting:
             if not future.done():
                 future.set_exception(error)
 
     def cancel(self) -> None:
-        for future in self.waiting:
+        for future, _ in self.waiting:
             future.cancel()
-
-
-class _Share:
-    """Hands out what was read; an object that can change to one reader only, then copies."""
-
-    def __init__(self, keys: Iterable[str], found: list[Any]) -> None:
-        self._found = dict(zip(keys, found, strict=True))
-        self._taken: set[str] = set()
-
-    def of(self, keys: Sequence[str]) -> list[Any]:
-        found, taken = self._found, self._taken
-        values = []
-        for key in keys:
-            value = found[key]
-            if type(value) not in _SHARED:
-                if key in taken and not is_unchangeable(value):
-                    value = Snapshot(value).get()
-                taken.add(key)
-            values.append(value)
-        return values

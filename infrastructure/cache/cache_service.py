@@ -1,31 +1,25 @@
 """The cache as an application sees it: one namespace, with lifetimes and single flight."""
 
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar, overload
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, TypeVar, overload
 
-from infrastructure import ambient
-from infrastructure.cache.background import Background
-from infrastructure.cache.base import BaseCacheProvider, CacheRegistry
-from infrastructure.cache.counts import Counts
-from infrastructure.cache.desk import Desk
-from infrastructure.cache.entries import at_once
-from infrastructure.cache.entry_options import PLAIN, CacheEntryOptions
+from infrastructure.cache.base import BaseCacheProvider
+from infrastructure.cache.desk import PLAIN, Desk
+from infrastructure.cache.entries import MISSING, Missing, at_once
 from infrastructure.cache.keys import (
     MAX_KEY_CHARS,
     checked_key,
+    checked_keys,
     checked_namespace,
     checked_tags,
     checked_ttl,
 )
+from infrastructure.cache.life import CacheLife
 from infrastructure.cache.loaders import LoadContext
-from infrastructure.cache.missing import MISSING, Missing
 from infrastructure.cache.pending import OnFailure
 from infrastructure.cache.waiting import Timing
+from infrastructure.config.models.cache import CacheEntryOptions
 from infrastructure.errors import InfrastructureError
-from infrastructure.health import Health
-from infrastructure.observability.metrics import Measured, Measurement
 
 T = TypeVar("T")
 Options = CacheEntryOptions | str | None
@@ -34,7 +28,7 @@ _TUPLE: Final = tuple
 _TIMING: Final = Timing()
 
 
-class CacheService:
+class CacheService(CacheLife):
     """Values of one namespace; other namespaces on the same storage are never seen or touched.
 
     Without a provider it uses the default container's: `cache.default`, or for a `cache_type`
@@ -71,43 +65,25 @@ class CacheService:
         provider: BaseCacheProvider | None = None,
         timing: Timing = _TIMING,
     ) -> None:
-        self.namespace = checked_namespace(namespace)
+        super().__init__(checked_namespace(namespace), cache_type, provider, timing)
         self.default_ttl = None if default_ttl is None else checked_ttl(default_ttl)
-        self.cache_type = cache_type
-        self.counts = Counts()
-        self._background = Background()
-        self._timing = timing
-        self._own = provider
-        self._last: Desk | None = None
-        self._fixed = None if provider is None else self._desk_at(provider)
 
     def __repr__(self) -> str:
         return f"<CacheService {self.namespace}>"
-
-    @property
-    def provider(self) -> BaseCacheProvider:
-        """Where values are kept.
-
-        Raises:
-            ConfigurationError: None was given, and there is no default container.
-        """
-        if self._own is None:
-            return self._ambient_provider()
-        return self._own
-
-    @property
-    def fallbacks(self) -> Counter[tuple[str, str]]:
-        """How often a call went on without the cache, by operation and category of the error."""
-        return self.counts.fallbacks
 
     async def get(self, key: str, default: Any = None) -> Any:
         """The value, or `default`."""
         desk = self._fixed or self.desk()
         space = desk.space
-        if (get_now := space.get_now) is not None:
-            found = get_now(space.prefix + key)
+        if (get_now := space.get_now) is None:
+            if (found := space.copy_now(key)) is MISSING:
+                found = await space.read_one(key)
         else:
-            found = await space.read_one(key)
+            try:
+                found = get_now(space.prefix + key)
+            except TypeError:
+                checked_key(key)
+                raise
         if found is not MISSING:
             if type(found) is _TUPLE:
                 found = at_once(found, desk.keeping.wall(), None)
@@ -140,11 +116,15 @@ class CacheService:
         seconds = desk.ttl_seconds if self.default_ttl is None else self.default_ttl
         if ttl is not None:
             seconds = checked_ttl(ttl)
-        if space.flying:
+        if space.flights:
             space.forget_flights([key])
-        if not (0 < len(key) <= MAX_KEY_CHARS and key.isascii()):
+        try:
+            if not (0 < len(key) <= MAX_KEY_CHARS and key.isascii()):
+                checked_key(key)
+            set_now(space.prefix + key, value, seconds)
+        except TypeError:
             checked_key(key)
-        set_now(space.prefix + key, value, seconds)
+            raise
 
     async def set_many(
         self, values: Mapping[str, Any], ttl: float | None = None, *, options: Options = None
@@ -167,7 +147,7 @@ class CacheService:
     async def delete_many(self, keys: Sequence[str], *, on_failure: OnFailure = "raise") -> int:
         """Remove; say how many were there, as far as is known."""
         space = self.desk().space
-        space.forget_flights(keys)
+        space.forget_flights(checked_keys(keys))  # what is no key must not come to be queued
         try:
             return await space.remove(keys)
         except InfrastructureError as error:
@@ -176,8 +156,8 @@ class CacheService:
 
     async def remove_by_tag(self, *tags: str, on_failure: OnFailure = "raise") -> None:
         """Remove every entry that has one of these tags, without looking for them."""
-        markers = self.desk().keeping.tags.markers(checked_tags(tags))
-        space = self.desk().space
+        desk = self.desk()
+        space, markers = desk.space, desk.keeping.tags.markers(checked_tags(tags))
         space.forget_flights()
         try:
             await space.remove_marked(markers)
@@ -216,7 +196,9 @@ class CacheService:
         A missing key counts as 0 and lives `ttl` seconds; an existing one keeps its lifetime.
 
         Raises:
-            ConflictError: The value is not an int, or the sum is beyond 64 bits.
+            TypeError: `amount` is no int.
+            ConflictError: The value is not an int, or kept with options, or the sum is beyond
+                64 bits.
             OutcomeUnknownError: Sent, but no answer came: it may or may not have been added.
         """
         desk = self.desk()
@@ -274,8 +256,8 @@ class CacheService:
         if (get_now := desk.space.get_now) is not None:
             try:
                 found = get_now(desk.space.prefix + key)
-            except InfrastructureError:
-                found = MISSING  # a policy says no; what follows copes with it
+            except (InfrastructureError, TypeError):
+                found = MISSING  # a policy says no, or it is no key; what follows tells which
             if type(found) is _TUPLE:
                 found = at_once(found, desk.keeping.wall(), desk.options(options).eager_refresh)
             if found is not MISSING:
@@ -283,47 +265,6 @@ class CacheService:
                 return found
         chosen, seconds = self.chosen(ttl, options)
         return await desk.get_or_load(key, loader, chosen, seconds)
-
-    async def connect(self) -> None:
-        """Open the provider now rather than at first use."""
-        await self.provider.connect()
-
-    async def disconnect(self) -> None:
-        """End loads that go on behind; close a provider that was given or made here.
-
-        What others still wait for is given to them, and not kept.
-        """
-        await self._background.close()
-        if self._last is not None:
-            await self._last.keeping.rights.give_all_back()
-        if self._own is not None:
-            await self._own.disconnect()
-
-    def is_healthy(self) -> bool:
-        """What the last check of the provider said; False before the first."""
-        return self.provider.is_healthy()
-
-    async def health_check(self) -> Health:
-        """Try one real operation of the provider."""
-        return await self.provider.health_check()
-
-    def measurements(self) -> Iterable[Measurement]:
-        """What was counted here, and by a provider of its own."""
-        yield from self.counts.measurements({"namespace": self.namespace})
-        if isinstance(self._own, Measured):
-            yield from self._own.measurements()
-
-    async def __aenter__(self) -> Self:
-        await self.connect()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.disconnect()
 
     async def _found(self, desk: Desk, keys: Sequence[str], default: Any) -> list[Any]:
         found = await desk.space.read(keys)
@@ -337,29 +278,6 @@ class CacheService:
         self.counts.hits += len(found) - misses
         self.counts.misses += misses
         return [default if value is MISSING else value for value in found] if misses else found
-
-    def desk(self) -> Desk:
-        """What works on the provider, for parts of the cache itself."""
-        return self._fixed or self._desk_at(self.provider)
-
-    def _desk_at(self, provider: BaseCacheProvider) -> Desk:
-        """What works on that provider; made anew when the default container is another one."""
-        last = self._last
-        if last is None or last.space.provider is not provider:
-            last = Desk(provider, self.namespace, self.counts, self._background, self._timing)
-            self._last = last
-        return last
-
-    def _ambient_provider(self) -> BaseCacheProvider:
-        path: str | None = "default"
-        if self.cache_type is not None:
-            path = ambient.path_of_kind("cache", self.cache_type)
-        if path is not None:
-            service: CacheService = ambient.resolve(f"cache.{path}")
-            return service.provider
-        kind = str(self.cache_type)
-        self._own = CacheRegistry.create(ambient.block_of_kind("cache", kind), name=f"cache.{kind}")
-        return self._own
 
     def chosen(self, ttl: float | None, options: Options) -> tuple[CacheEntryOptions, float]:
         """The options and lifetime that a call with these means."""

@@ -15,6 +15,8 @@ Key = str | Callable[..., str] | None
 _PLAIN: Final = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 _LONGEST: Final = 200
 _READABLE: Final = 100
+#: Where a hashed key, and no other, has a `#`: before its 32 digits.
+_HASH: Final = slice(-33, -32)
 _KINDS: Final[dict[type, Callable[[Any], str]]] = {
     bool: lambda value: f"b{value:d}",
     int: lambda value: f"i{value}",
@@ -23,9 +25,9 @@ _KINDS: Final[dict[type, Callable[[Any], str]]] = {
     bytes: lambda value: f"y{value.hex()}",
     type(None): lambda _: "n",
     Decimal: lambda value: f"d{value}",
-    datetime: lambda value: f"t{value.isoformat()}.{value.fold}",
+    datetime: lambda value: f"t{value.isoformat()}.{value.fold}.{value.tzinfo}",
     date: lambda value: f"a{value.isoformat()}",
-    time: lambda value: f"m{value.isoformat()}.{value.fold}",
+    time: lambda value: f"m{value.isoformat()}.{value.fold}.{value.tzinfo}",
     timedelta: lambda value: f"l{value // timedelta(microseconds=1)}",
     UUID: lambda value: f"u{value.hex}",
     tuple: lambda value: f"({','.join(map(text_of, value))})",
@@ -51,7 +53,7 @@ def text_of(value: Any) -> str:
         return _KINDS[kind](value)
     name = f"{kind.__module__}.{kind.__qualname__}"
     if isinstance(value, Enum):
-        return f"e{name}.{value.name}"
+        return f"e{name}.{value.name or text_of(value.value)}"  # flags together may have no name
     own = getattr(kind, "__cache_key__", None)
     if own is not None:
         return f"o{name}:{text_of(own(value))}"
@@ -67,8 +69,8 @@ class CallKeys:
             same arguments; or None for the function's full name and all its arguments.
 
     Raises:
-        ValueError: The template names something that is no parameter, or nothing stands between
-            two names.
+        ValueError: The template names something that is no parameter, or says how to write it,
+            or nothing stands between two names.
     """
 
     def __init__(self, function: Callable[..., Any], key: Key = None) -> None:
@@ -135,10 +137,13 @@ class CallKeys:
 def _pieces(template: str, signature: inspect.Signature, name: str) -> list[tuple[str, str]]:
     parsed = list(string.Formatter().parse(template))
     found = [(text, field or "") for text, field, _, _ in parsed]
-    for _, field, _, _ in parsed:
+    for _, field, form, conversion in parsed:
         if field is not None and field not in signature.parameters:
             known = ", ".join(signature.parameters) or "none"
             msg = f"{name}: the key '{template}' names '{field}'. Its parameters: {known}."
+            raise ValueError(msg)
+        if form or conversion:
+            msg = f"{name}: in the key '{template}', '{field}' has a format. Write '{{{field}}}'."
             raise ValueError(msg)
     for text, field in found[1:]:
         if field and not _tells_apart(text):
@@ -159,7 +164,8 @@ def _escaped(char: str) -> str:
 
 
 def _short(key: str) -> str:
-    if len(key) <= _LONGEST:
+    """The key; hashed when it is long, or could be taken for one that was hashed."""
+    if len(key) <= _LONGEST and key[_HASH] != "#":
         return key
     digest = blake2b(key.encode(errors="surrogatepass"), digest_size=16).hexdigest()
     return f"{key[:_READABLE]}#{digest}"

@@ -12,6 +12,7 @@ _WORDS = {
     "load_failures": "{failure}",
     "stale_answers": "{answer}",
     "refreshes": "{refresh}",
+    "refreshes_refused": "{refresh}",
     "unkept": "{value}",
 }
 
@@ -26,15 +27,17 @@ class Counts:
         load_failures: Runs that raised, or took too long.
         stale_answers: Values given after their lifetime, for want of a newer one.
         refreshes: Runs begun before the lifetime was over.
-        unkept: Loaded values that were not stored: changed meanwhile, too large, or too late.
+        refreshes_refused: Those not begun, because too many went on already.
+        unkept: Loaded values that were not stored: changed meanwhile, too large, too late, or
+            loaded while the cache was down; or because the loader said so.
         fallbacks: Calls that went on without the cache, by operation and category of the error.
     """
 
     __slots__ = (*_WORDS, "fallbacks")
 
     def __init__(self) -> None:
-        self.hits = self.misses = self.loads = self.load_failures = 0
-        self.stale_answers = self.refreshes = self.unkept = 0
+        self.hits = self.misses = self.loads = self.load_failures = self.unkept = 0
+        self.stale_answers = self.refreshes = self.refreshes_refused = 0
         self.fallbacks: Counter[tuple[str, str]] = Counter()
 
     def measurements(self, labels: dict[str, str]) -> Iterator[Measurement]:

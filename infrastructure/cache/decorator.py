@@ -22,6 +22,7 @@ class CachedFunction(Generic[P, R]):
 
     Attributes:
         cache: Where answers are kept.
+        is_async: A call of it is to be awaited.
     """
 
     def __init__(
@@ -37,9 +38,9 @@ class CachedFunction(Generic[P, R]):
         self._function = function
         self._keys = keys
         self._kept = (ttl, options)
-        self._is_async = is_async(function)
+        self.is_async = is_async(function)
         self._sync = SyncCalls(cache)
-        if self._is_async:
+        if self.is_async:
             _mark_async(self)
 
     def __call__(self, *args: P.args, **named: P.kwargs) -> R:
@@ -47,7 +48,7 @@ class CachedFunction(Generic[P, R]):
         ttl, options = self._kept
         call = partial(self._function, *args, **named)
         key = self._keys.of(args, named)
-        if self._is_async:
+        if self.is_async:
             loading = self.cache.get_or_set(key, _no_parameters(call), ttl, options=options)
             return cast("R", loading)
         return cast("R", self._sync.get_or_call(key, call, ttl, options))
@@ -71,7 +72,7 @@ class BoundCached:
         update_wrapper(self, function)
         self.__self__ = instance
         self._function = function
-        if inspect.iscoroutinefunction(function.__wrapped__):  # type: ignore[attr-defined]  # by update_wrapper
+        if function.is_async:
             _mark_async(self)
 
     def __call__(self, *args: Any, **named: Any) -> Any:

@@ -1,21 +1,22 @@
 """What one service does on one provider to answer `get_or_set`."""
 
-from typing import Any
+from typing import Any, Final
 
-from infrastructure.cache.background import Background
 from infrastructure.cache.base import BaseCacheProvider
 from infrastructure.cache.counts import Counts
 from infrastructure.cache.entries import Entry
-from infrastructure.cache.entry_options import PLAIN, CacheEntryOptions, options_of
 from infrastructure.cache.keeping import Keeping
 from infrastructure.cache.loaders import Loader
 from infrastructure.cache.loading import Job, Loading
-from infrastructure.cache.reach import MISTAKES
 from infrastructure.cache.snapshots import Snapshot
 from infrastructure.cache.spaces import space_of
-from infrastructure.cache.waiting import Timing, ended_within
-from infrastructure.errors import InfrastructureError, classify
+from infrastructure.cache.waiting import Background, Timing, ended_within
+from infrastructure.config.models.cache import CacheEntryOptions
+from infrastructure.errors import ConfigurationError
 from infrastructure.resilience import SingleFlight
+
+#: What stands for no options.
+PLAIN: Final = CacheEntryOptions()
 
 
 class Desk:
@@ -54,36 +55,37 @@ class Desk:
             return given or PLAIN
         found = self._named.get(given)
         if found is None:
-            provider = self.space.provider
-            found = self._named[given] = options_of(given, provider.settings, provider.name)
+            found = self._named[given] = self._options_named(given)
         return found
 
     async def get_or_load(
         self, key: str, loader: Loader, options: CacheEntryOptions, ttl_seconds: float
     ) -> Any:
         """The value that is there, or what the loader gives."""
-        is_up, entry = await self._look(key, options)
+        finding = self.keeping.find(key, options.tags)
+        is_up, entry = await self._loading.rights.attempt("get", finding)
         now = self.keeping.wall()
-        if entry is not None and entry.is_fresh(now):
+        if is_up and entry is not None and entry.is_fresh(now):
             self._counts.hits += 1
             if entry.wants_refresh(now, options.eager_refresh):
-                self._refresh(Job(key, loader, options, ttl_seconds, entry, is_eager=True))
+                self._refresh(Job(key, loader, options, ttl_seconds, is_eager=True), entry)
             return entry.value
         self._counts.misses += 1
-        stale = entry if options.fail_safe_seconds else None
-        if stale is not None and not stale.is_kept(now):
-            stale = None
+        is_stale = is_up and entry is not None and options.fail_safe_seconds and entry.is_kept(now)
+        stale = entry if is_stale else None
         return await self._load(Job(key, loader, options, ttl_seconds, stale, is_up))
 
-    async def _look(self, key: str, options: CacheEntryOptions) -> tuple[bool, Entry | None]:
-        """Whether the storage answered, and the entry."""
+    async def close(self) -> None:
+        """Give back every right to load; what is still loaded is given, and not kept."""
+        await self._loading.rights.give_all_back()
+
+    def _options_named(self, name: str) -> CacheEntryOptions:
+        provider = self.space.provider
         try:
-            return True, await self.keeping.find(key, options.tags)
-        except MISTAKES:
-            raise
-        except InfrastructureError as error:
-            self._counts.fallbacks["get", classify(error)] += 1
-            return False, None
+            return provider.settings.options(name)
+        except ConfigurationError as error:
+            where = f"{provider.name}.{error.where}"
+            raise ConfigurationError(error.what, where=where, hint=error.hint) from None
 
     async def _load(self, job: Job) -> Any:
         soft = job.options.loader_soft_timeout_seconds
@@ -99,24 +101,24 @@ class Desk:
 
     async def _fly(self, job: Job) -> Snapshot:
         """Join the load of this key that goes on, or begin one."""
-        token = self.space.flying.setdefault(job.key, object())
-        flights: SingleFlight[Snapshot] = self.space.flights
-        return await flights.do((job.key, token), lambda: self._landed(job, token))
-
-    async def _landed(self, job: Job, token: object) -> Snapshot:
+        flights = self.space.flights
+        flight = flights.get(job.key)
+        if flight is None:
+            flight = flights[job.key] = SingleFlight()
         try:
-            return await self._loading.run(job)
+            return await flight.do(job.key, lambda: self._loading.run(job))
         finally:
-            if self.space.flying.get(job.key) is token:
-                del self.space.flying[job.key]
+            if not flight and flights.get(job.key) is flight:
+                del flights[job.key]
 
-    def _refresh(self, job: Job) -> None:
+    def _refresh(self, job: Job, seen: Entry) -> None:
         """Load behind the caller's back, once at a time."""
         refreshing = self.space.refreshing
-        if job.key not in refreshing and self._loading.may_refresh(job.key):
+        if job.key in refreshing or not self._loading.may_refresh(job.key):
+            return
+        task = self._background.start(self._loading.refresh(job, seen))
+        if task is None:
+            self._counts.refreshes_refused += 1
+        else:  # one that is cancelled before its first step runs no `finally`
             refreshing.add(job.key)
-            task = self._background.start(self._loading.refresh(job))
-            if task is None:
-                refreshing.discard(job.key)
-            else:  # one that is cancelled before its first step runs no `finally`
-                task.add_done_callback(lambda _: refreshing.discard(job.key))
+            task.add_done_callback(lambda _: refreshing.discard(job.key))

@@ -4,13 +4,24 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from infrastructure.cache.missing import MISSING
-
 #: Begins every record. A caller's own tuple that begins so is stored inside a record.
 _MARK: Final = "\x00switchgear.entry.1"
 _RECORD_LENGTH: Final = 7
 
 Versions = tuple[tuple[str, str], ...]
+
+
+class Missing:
+    """The type of `MISSING`, which stands for a value that is not there: None is a value."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,16 @@
 """Entries of one namespace: found with everything that may make them invalid, stored with it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from infrastructure.cache.entries import Entry, Versions, opened
-from infrastructure.cache.entry_options import CacheEntryOptions
 from infrastructure.cache.keys import checked_ttl
-from infrastructure.cache.rights import Rights
 from infrastructure.cache.spaces import Space
 from infrastructure.cache.tags import Tags
 from infrastructure.cache.waiting import Timing
+from infrastructure.config.models.cache import CacheEntryOptions
 from infrastructure.errors import ConflictError, InfrastructureError, UnsupportedError
 from infrastructure.serialization import encode
 
@@ -30,13 +29,11 @@ class Keeping:
 
     Attributes:
         tags: The tags of the namespace.
-        rights: The rights to load that are held.
         wall: Seconds since 1970.
     """
 
     def __init__(self, space: Space, timing: Timing) -> None:
         self.tags = Tags(space)
-        self.rights = Rights(space)
         self.wall = timing.wall
         self._space = space
         self._chance = timing.chance
@@ -109,54 +106,71 @@ class Keeping:
         Raises:
             ConflictError: It is being loaded, and has more to it than its lifetime.
         """
-        space, provider, entry = self._space, self._space.provider, await self.find(key)
+        entry = await self.find(key)
         if entry is None or not entry.is_fresh(self.wall()):
             return False
-        whole = space.known(key)
+        whole = self._space.known(key)
         if entry.fresh_until == math.inf:
-            return await space.reach.ask(provider.expire(whole, ttl_seconds))
-        lease = await space.reach.ask(provider.lease(whole, _REWRITE_SECONDS))
-        if not lease:
-            raise ConflictError(f"{key!r:.80} is being loaded", where=provider.name)
-        try:
-            entry = await self.find(key)
-            if entry is not None and entry.is_fresh(self.wall()):
-                longer = entry.renewed(self.wall() + ttl_seconds)
-                seconds = longer.kept_until - self.wall()
-                return await space.reach.ask(provider.fill(whole, longer.stored(), seconds, lease))
-        except BaseException:
-            await self._release(whole, lease)
-            raise
-        await self._release(whole, lease)
-        return False
+            return await self._space.reach.ask(self._space.provider.expire(whole, ttl_seconds))
+
+        def renewed(entry: Entry | None) -> tuple[Any, float] | None:
+            now = self.wall()
+            if entry is None or not entry.is_fresh(now):
+                return None
+            longer = entry.renewed(now + ttl_seconds)
+            return longer.stored(), longer.kept_until - now
+
+        return await self._rewritten(key, whole, renewed)
 
     async def increment(self, key: str, amount: int, ttl_seconds: float) -> int:
         """Add to a whole number; an entry that may not be given counts as not there.
 
         Raises:
-            ConflictError: The value is not an int, or the sum is beyond 64 bits.
+            TypeError: `amount` is no int.
+            ConflictError: The value is not an int, or kept with options or being loaded, or the
+                sum is beyond 64 bits.
         """
-        whole = await self._space.whole(key)
-        adding = self._space.provider.increment(whole, amount, ttl_seconds)
+        if type(amount) is not int:
+            raise TypeError(f"a whole number is added, not a '{type(amount).__name__}'")
+        whole, provider = await self._space.whole(key), self._space.provider
+
+        def begun(entry: Entry | None) -> tuple[Any, float] | None:
+            if entry is None or not entry.is_fresh(self.wall()):
+                return amount, ttl_seconds
+            if type(entry.value) is int and entry.fresh_until != math.inf:
+                what = f"{key!r:.80} is kept with options, and cannot be counted"
+                raise ConflictError(what, where=provider.name, hint="Set it without options.")
+            return None
+
         try:
-            return await self._space.reach.ask(adding)
+            return await self._space.reach.ask(provider.increment(whole, amount, ttl_seconds))
         except ConflictError:
             if not -_INT64 <= amount < _INT64:
                 raise
-            if not await self._was_replaced(key, whole, amount, ttl_seconds):
+            if not await self._rewritten(key, whole, begun):
                 raise
         return amount
 
-    async def _was_replaced(self, key: str, whole: str, value: int, ttl_seconds: float) -> bool:
-        """Whether an entry that may not be given stood there, and the value does now."""
+    async def _rewritten(
+        self, key: str, whole: str, change: Callable[[Entry | None], tuple[Any, float] | None]
+    ) -> bool:
+        """Store what `change` makes of the entry that stands, unless that is None.
+
+        Nobody changes it in between. The answer says whether it was stored.
+
+        Raises:
+            ConflictError: It is being loaded.
+        """
         ask, provider = self._space.reach.ask, self._space.provider
         lease = await ask(provider.lease(whole, _REWRITE_SECONDS))
         if not lease:
-            return False
+            raise ConflictError(
+                f"{key!r:.80} is being loaded", where=provider.name, hint="Try again after that."
+            )
         try:
-            entry = await self.find(key)
-            if entry is None or not entry.is_fresh(self.wall()):
-                return await ask(provider.fill(whole, value, ttl_seconds, lease))
+            new = change(await self.find(key))
+            if new is not None:
+                return await ask(provider.fill(whole, *new, lease))
         except BaseException:
             await self._release(whole, lease)
             raise

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9_.-]+")
@@ -36,8 +37,29 @@ def checked_key(key: str) -> str:
     if not 0 < len(key) <= MAX_KEY_CHARS:
         raise ValueError(f"a cache key has 1 to {MAX_KEY_CHARS} characters, not {len(key)}")
     if not key.isascii():
-        key.encode()  # a lone surrogate could be sent to no server
+        _encoded(key, "a cache key")
     return key
+
+
+def checked_keys(keys: Sequence[str]) -> Sequence[str]:
+    """The keys, each as `checked_key` would have it; the usual ones are looked at together.
+
+    Raises:
+        TypeError: They are one text, or one is no text.
+        ValueError: One is no key.
+    """
+    if isinstance(keys, str):
+        raise TypeError(f"keys are several texts, such as ({keys!r:.80},), and not one")
+    try:
+        lengths = {*map(len, keys)}
+        longest = max(lengths, default=1)
+        if longest <= MAX_KEY_CHARS and 0 not in lengths and "".join(keys).isascii():
+            return keys
+    except TypeError:
+        pass  # what is no str is named below
+    for key in keys:
+        checked_key(key)
+    return keys
 
 
 def checked_tags(tags: Any) -> tuple[str, ...]:
@@ -54,7 +76,7 @@ def checked_tags(tags: Any) -> tuple[str, ...]:
             raise TypeError(f"a tag is a str, not a '{type(tag).__name__}'")
         if not 0 < len(tag) <= MAX_TAG_CHARS:
             raise ValueError(f"a tag has 1 to {MAX_TAG_CHARS} characters, not {len(tag)}")
-        tag.encode()  # a lone surrogate could be sent to no server
+        _encoded(tag, "a tag")
     return tuple(dict.fromkeys(tags))
 
 
@@ -69,3 +91,12 @@ def checked_ttl(seconds: float) -> float:
     if isinstance(seconds, bool) or not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(f"a lifetime is a number of seconds above 0, not {seconds!r}")
     return min(seconds, MAX_TTL_SECONDS)
+
+
+def _encoded(text: str, what: str) -> bytes:
+    """As a server would get it, which a lone surrogate cannot be."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        place = f"character {error.start}: {error.reason}"
+        raise ValueError(f"{what} must be UTF-8 text, not {text!a:.80} ({place})") from None

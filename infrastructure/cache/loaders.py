@@ -4,9 +4,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
-from infrastructure.cache.entries import Entry
+from infrastructure.cache.entries import MISSING, Entry
 from infrastructure.cache.keys import checked_tags, checked_ttl
-from infrastructure.cache.missing import MISSING
 from infrastructure.cache.snapshots import Snapshot
 
 #: What gives the value of a key that is not cached; sync or async, with a `LoadContext` or without.
@@ -30,7 +29,8 @@ class LoadContext:
     Attributes:
         key: The key that is loaded.
         stale: The value there was, an object of the loader's own; or `MISSING`.
-        etag: What an earlier load said of its source's version; set it to say it of this one.
+        etag: What an earlier load said of its source's version; set it to say it of this one. A
+            new value whose loader leaves it as it was has none.
         ttl_seconds: How long the value will be fresh; may be changed.
         tags: Names it can be removed under; may be changed.
         is_kept: Set it to False to give the value without keeping it.

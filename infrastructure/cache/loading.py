@@ -1,35 +1,24 @@
 """Loading a value that is not there: one run for all who wait, kept if nothing came between."""
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from infrastructure.cache.counts import Counts
 from infrastructure.cache.entries import Entry, Versions
-from infrastructure.cache.entry_options import CacheEntryOptions
 from infrastructure.cache.keeping import Keeping
 from infrastructure.cache.loaders import NOT_MODIFIED, LoadContext, Loader, call, takes_context
-from infrastructure.cache.missing import MISSING
-from infrastructure.cache.reach import MISTAKES, LoaderState
-from infrastructure.cache.rights import Right
+from infrastructure.cache.reach import LoaderState
+from infrastructure.cache.rights import Right, Rights
 from infrastructure.cache.snapshots import Snapshot
 from infrastructure.cache.spaces import Space
 from infrastructure.cache.tags import ANY
-from infrastructure.cache.waiting import ended_within
-from infrastructure.errors import (
-    DeadlineExceededError,
-    InfrastructureError,
-    UnavailableError,
-    classify,
-)
+from infrastructure.cache.waiting import TIDY_SECONDS, ended_within
+from infrastructure.config.models.cache import CacheEntryOptions
+from infrastructure.errors import DeadlineExceededError, UnavailableError
 from infrastructure.resilience.clock import Clock
 
-_FIRST_POLL_SECONDS: Final = 0.01
-_LAST_POLL_SECONDS: Final = 0.25
 _MOST_QUIET: Final = 1_000
-#: How long a cancelled loader may take to tidy up before it is left behind.
-_TIDY_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +48,9 @@ class Loading:
         keeping: Finds and stores its entries.
         counts: Where to count.
         clock: Waits and bounds.
+
+    Attributes:
+        rights: The rights to load that are held.
     """
 
     def __init__(self, space: Space, keeping: Keeping, counts: Counts, clock: Clock) -> None:
@@ -66,25 +58,27 @@ class Loading:
         self._keeping = keeping
         self._counts = counts
         self._clock = clock
+        self.rights = Rights(space, keeping, counts, clock)
         self._loaders = LoaderState(space.provider.name, space.namespace)
-        self._rights = keeping.rights
-        self._ending: set[asyncio.Task[Any]] = set()
+        self._bound: set[asyncio.Task[Any]] = set()
         self._quiet_until: dict[str, float] = {}
 
     async def run(self, job: Job) -> Snapshot:
         """Load under the right to fill, or give what somebody else has loaded meanwhile."""
-        right = await self._right(job) if job.is_up else Right(stale=job.seen)
+        right = Right(stale=job.seen)
+        if job.is_up:
+            tags, seconds = job.options.tags, job.options.lease_seconds
+            right = await self.rights.wait(job.key, job.seen, tags, seconds)
         if right.found is not None:
             return self._snapshot(right.found.value)
         return self._snapshot(await self._load_or_give_back(job, right))
 
-    async def refresh(self, job: Job) -> None:
+    async def refresh(self, job: Job, seen: Entry) -> None:
         """Load behind a hit, unless somebody else does so already, or the entry is gone."""
-        right = await self._right(job)
-        if right.stale is not None:
+        options = job.options
+        right = await self.rights.ask_once(job.key, seen, options.tags, options.lease_seconds)
+        if right.lease:
             await self._load_or_give_back(job, right)
-        else:
-            await self._give_back(right)
 
     def may_refresh(self, key: str) -> bool:
         """Whether its last eager load did not fail just now."""
@@ -96,56 +90,14 @@ class Loading:
         except GeneratorExit:  # the event loop is gone; nothing can be awaited any more
             raise
         except BaseException:
-            await self._give_back(right)
+            await self.rights.give_back(right)
             raise
-
-    async def _right(self, job: Job) -> Right:
-        """The lease; or what its holder has stored; or neither, when it takes too long.
-
-        What was seen before may have been removed since. Only what is still there once the lease
-        is had, which every later change makes void, may be given or stored again.
-        """
-        seconds, pause, waited = job.options.lease_seconds, _FIRST_POLL_SECONDS, 0.0
-        while True:
-            whole = self._space.known(job.key)
-            is_up, lease = await self._try(self._rights.ask(whole, seconds), "lease")
-            if not is_up:
-                return Right(stale=None if job.is_eager else job.seen)
-            right = Right(whole, lease)
-            if job.is_eager and not lease:
-                return right
-            right = await self._looked(job, right)
-            if right.found is not None or right.lease or not right.whole or waited > 2 * seconds:
-                return right
-            await self._clock.sleep(pause)
-            waited += pause
-            pause = min(pause * 1.5, _LAST_POLL_SECONDS)
-
-    async def _looked(self, job: Job, right: Right) -> Right:
-        """The right with what stands there now; none when that cannot be known."""
-        try:
-            is_up, entry = await self._try(self._keeping.find(job.key, job.options.tags), "get")
-        except BaseException:
-            await self._give_back(right)
-            raise
-        now = self._keeping.wall()
-        if not is_up:
-            await self._give_back(right)
-            return Right(stale=None if job.is_eager else job.seen)
-        if entry is None:
-            return right
-        is_same = job.seen is not None and entry.fresh_until <= job.seen.fresh_until
-        if entry.is_fresh(now) and not is_same:
-            await self._give_back(right)
-            return Right(found=entry)
-        is_wanted = job.seen is not None and entry.is_kept(now)
-        return replace(right, stale=entry) if is_wanted else right
 
     async def _load(self, job: Job, right: Right) -> Any:
         context = LoadContext(job.key, job.seen, job.ttl_seconds, job.options.tags)
         is_up, noted = await self._noted(job, right)
         if not is_up:
-            await self._give_back(right)
+            await self.rights.give_back(right)
             right = Right()
         try:
             answer = await self._answer(job, context)
@@ -156,10 +108,10 @@ class Loading:
         except Exception as error:  # noqa: BLE001 - whatever a loader raises
             return await self._fallen_back(job, right, error)
         self._loaders.answered()
-        if right in self._rights and context.is_kept:
-            await self._keep(job, right, context, answer, noted)
-        else:
-            await self._give_back(right)
+        is_kept = right in self.rights and context.is_kept
+        if not (is_kept and await self._keep(job, right, context, answer, noted)):
+            self._counts.unkept += 1
+            await self.rights.give_back(right)
         return answer
 
     async def _answer(self, job: Job, context: LoadContext) -> Any:
@@ -173,32 +125,36 @@ class Loading:
         if answer is not NOT_MODIFIED:
             return answer
         if job.seen is None:
-            raise ValueError(f"the loader of {job.key!r:.80} says NOT_MODIFIED of no value")
+            raise ValueError(
+                f"the loader of {job.key!r:.80} says NOT_MODIFIED of no value. "
+                "Answer so only where `context.stale` is not MISSING."
+            )
         return job.seen.value
 
     async def _bounded(self, job: Job, context: LoadContext, seconds: float) -> Any:
         task = asyncio.ensure_future(call(job.loader, context))
+        self._bound.add(task)
+        task.add_done_callback(self._ended)
         try:
-            if await ended_within(task, seconds, self._clock):
-                return task.result()
-        finally:
-            if not task.done():
-                await self._end(task)
-        raise DeadlineExceededError(
-            seconds, where=self._space.provider.name, hint="The loader was cancelled."
-        )
+            is_ended = await ended_within(task, seconds, self._clock)
+        except asyncio.CancelledError:
+            await self._end(task)
+            raise
+        if is_ended:
+            return task.result()
+        await self._end(task)
+        hint = "The loader was cancelled. Raise loader_hard_timeout_seconds if it needs longer."
+        raise DeadlineExceededError(seconds, where=self._space.provider.name, hint=hint)
 
     async def _end(self, task: "asyncio.Task[Any]") -> None:
         """Cancel, and let it tidy up; one that will not end is left behind."""
         task.cancel()
-        self._ending.add(task)
-        task.add_done_callback(self._ended)
-        await ended_within(task, _TIDY_SECONDS, self._clock)
+        await ended_within(task, TIDY_SECONDS, self._clock)
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
-        self._ending.discard(task)
+        self._bound.discard(task)
         if not task.cancelled():
-            task.exception()  # seen: it has failed already by taking too long
+            task.exception()  # seen, though it may have taken too long for anybody to look
 
     def _cancelled_within(self, cause: asyncio.CancelledError) -> Exception:
         """What those are told who wait, none of whom was cancelled."""
@@ -219,9 +175,8 @@ class Loading:
             raise error
         self._loaders.failed(error)
         self._counts.stale_answers += 1
-        if right in self._rights:
-            kept = stale.until(now + job.options.fail_safe_throttle_seconds)
-            await self._fill(right, kept, max(stale.kept_until - now, 0.001))
+        kept = stale.until(now + job.options.fail_safe_throttle_seconds)
+        await self.rights.fill(right, kept, max(stale.kept_until - now, 0.001))
         return stale.value
 
     def _be_quiet(self, job: Job) -> None:
@@ -239,19 +194,22 @@ class Loading:
         if not (right.lease and tags):
             return True, ()
         seconds = self._keeping.kept_seconds(job.options, job.ttl_seconds)
-        return await self._try(self._keeping.tags.versions(tags, seconds), "get")
+        return await self.rights.attempt("get", self._keeping.tags.versions(tags, seconds))
 
     async def _keep(
         self, job: Job, right: Right, context: LoadContext, value: Any, noted: Versions
-    ) -> None:
+    ) -> bool:
+        """Store under the right, and say whether it was; not what is too large, or void by now."""
         ttl = context.lifetime()
         versions = await self._versions(context, noted, ttl)
-        entry = self._keeping.entry(value, job.options, ttl, versions or (), context.etag)
+        etag = context.etag
+        if job.seen is not None and etag == job.seen.etag and value is not job.seen.value:
+            etag = None  # that of the value before, which the loader left as it was
+        entry = self._keeping.entry(value, job.options, ttl, versions or (), etag)
         if versions is None or not self._keeping.fits(entry.stored(), job.options):
-            self._counts.unkept += 1
-            await self._give_back(right)
-            return
-        await self._fill(right, entry, self._keeping.seconds_of(entry, ttl, job.options))
+            return False
+        seconds = self._keeping.seconds_of(entry, ttl, job.options)
+        return await self.rights.fill(right, entry, seconds)
 
     async def _versions(self, context: LoadContext, noted: Versions, ttl: float) -> Versions | None:
         """Those of the tags the loader left; None when one it added was removed meanwhile.
@@ -265,35 +223,13 @@ class Loading:
         kept = tuple((tag, known[tag]) for tag in names if tag in known)
         if not added:
             return kept
-        is_up, found = await self._try(self._keeping.tags.versions(added, ttl), "get")
+        versions = self._keeping.tags.versions
+        is_up, found = await self.rights.attempt("get", versions(added, ttl))
         if is_up:
-            is_up, any_now = await self._try(self._keeping.tags.versions((ANY,)), "get")
+            is_up, any_now = await self.rights.attempt("get", versions((ANY,)))
         if not is_up or any_now != ((ANY, before),):
             return None
         return (*kept, *found)
-
-    async def _fill(self, right: Right, entry: Entry, seconds: float) -> None:
-        if right not in self._rights:
-            return
-        is_up, is_kept = await self._try(self._rights.fill(right, entry, seconds), "fill")
-        if not is_up:
-            await self._give_back(right)  # others would wait for it until its time is over
-        elif not is_kept:
-            self._counts.unkept += 1
-
-    async def _give_back(self, right: Right) -> None:
-        if right in self._rights:
-            await self._try(self._rights.give_back(right), "release")
-
-    async def _try(self, asked: Awaitable[Any], operation: str) -> tuple[bool, Any]:
-        """Whether the storage answered, and its answer; counted when it did not."""
-        try:
-            return True, await asked
-        except MISTAKES:
-            raise
-        except InfrastructureError as error:
-            self._counts.fallbacks[operation, classify(error)] += 1
-            return False, MISSING
 
     def _snapshot(self, value: Any) -> Snapshot:
         return Snapshot(value, where=self._space.provider.name)

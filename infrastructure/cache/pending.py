@@ -1,6 +1,6 @@
 """Removals that could not reach the storage, kept until it answers again."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal
 
 from infrastructure.cache.reach import MISTAKES
@@ -9,7 +9,11 @@ from infrastructure.errors import InfrastructureError
 #: What becomes of a removal that cannot reach the storage.
 OnFailure = Literal["raise", "queue"]
 
+Remove = Callable[[Sequence[str]], Awaitable[object]]
+
 _MOST: Final = 10_000
+#: So few that a server removes them within the bound on a call.
+_AT_ONCE: Final = 500
 
 
 class Pending:
@@ -21,6 +25,9 @@ class Pending:
     Args:
         space: The namespace.
         most: Bound on keys that are kept one by one.
+
+    Attributes:
+        waits: Whether anything is kept; an attribute, for each read looks at it.
     """
 
     def __init__(self, space: Any, most: int = _MOST) -> None:
@@ -30,6 +37,7 @@ class Pending:
         self._markers: dict[str, int] = {}
         self._clears = 0
         self._kept = 0
+        self.waits = False
 
     def __len__(self) -> int:
         return len(self._keys) + len(self._markers) + self._clears
@@ -40,6 +48,7 @@ class Pending:
             self._clears += 1  # one sent meanwhile was sent too early for this
             return
         self._kept += 1
+        self.waits = True
         self._keys.update(dict.fromkeys(keys, self._kept))
         self._markers.update(dict.fromkeys(markers, self._kept))
         if len(self) > self._most:
@@ -50,6 +59,7 @@ class Pending:
         self._keys.clear()
         self._markers.clear()
         self._clears += 1
+        self.waits = True
 
     async def postpone(
         self,
@@ -82,18 +92,17 @@ class Pending:
         if clears := self._clears:
             await self._space.clear()
             self._clears -= min(clears, self._clears)
-        if self._markers:
-            markers = dict(self._markers)
-            await self._space.remove_markers(list(markers))
-            self._drop(self._markers, markers)
-        if self._keys:
-            keys = dict(self._keys)
-            await self._space.remove_now(list(keys))
-            self._drop(self._keys, keys)
+        await self._send_all(self._markers, self._space.remove_markers)
+        await self._send_all(self._keys, self._space.remove_now)
+        self.waits = len(self) > 0
 
     @staticmethod
-    def _drop(kept: dict[str, int], sent: dict[str, int]) -> None:
-        """Drop what was sent, and not what was kept again since: that was sent too early."""
-        for each, number in sent.items():
-            if kept.get(each) == number:
-                del kept[each]
+    async def _send_all(kept: dict[str, int], remove: Remove) -> None:
+        """Send and drop in parts, and not what was kept again since: that was sent too early."""
+        waiting = list(kept.items())
+        for start in range(0, len(waiting), _AT_ONCE):
+            part = waiting[start : start + _AT_ONCE]
+            await remove([name for name, _ in part])
+            for name, number in part:
+                if kept.get(name) == number:
+                    del kept[name]

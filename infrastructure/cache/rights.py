@@ -1,11 +1,20 @@
-"""Rights to load that one service holds on its storage."""
+"""Rights to load: asked for, waited for, and given back, whatever happens."""
 
-from contextlib import suppress
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from infrastructure.cache.entries import Entry
+from infrastructure.cache.counts import Counts
+from infrastructure.cache.entries import MISSING, Entry
+from infrastructure.cache.keeping import Keeping
+from infrastructure.cache.reach import MISTAKES
 from infrastructure.cache.spaces import Space
-from infrastructure.errors import InfrastructureError
+from infrastructure.errors import InfrastructureError, classify
+from infrastructure.resilience.clock import Clock
+
+_FIRST_POLL_SECONDS: Final = 0.01
+_LAST_POLL_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,54 +35,125 @@ class Right:
 
 
 class Rights:
-    """Those that are held, so that none outlives the service that closes.
+    """Those that one service holds on its storage, so that none outlives it.
+
+    A storage that does not answer is counted, and is no error: there is no right then.
 
     Args:
         space: The namespace.
+        keeping: Finds its entries.
+        counts: Where to count.
+        clock: Waits for others' rights to end.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, keeping: Keeping, counts: Counts, clock: Clock) -> None:
         self._space = space
+        self._keeping = keeping
+        self._counts = counts
+        self._clock = clock
         self._held: dict[str, str] = {}
 
     def __contains__(self, right: Right) -> bool:
         return right.lease in self._held
 
-    async def ask(self, whole: str, seconds: float) -> str:
-        """The storage's token; empty when somebody else has the right.
+    async def wait(
+        self, key: str, seen: Entry | None, tags: Sequence[str], seconds: float
+    ) -> Right:
+        """The right; or what its holder has stored; or neither, when it takes too long.
 
-        Raises:
-            InfrastructureError: The storage does not answer.
+        What was seen before may have been removed since. Only what is still there once the right
+        is had, which every later change makes void, may be given or stored again.
         """
-        lease = await self._space.reach.ask(self._space.provider.lease(whole, seconds))
-        if lease:
-            self._held[lease] = whole
-        return lease
+        pause, waited = _FIRST_POLL_SECONDS, 0.0
+        while True:
+            right = await self._asked(key, seconds)
+            if right is not None:
+                right = await self._looked(key, seen, tags, right)
+            if right is None:
+                return Right(stale=seen)
+            if right.found is not None or right.lease or waited > 2 * seconds:
+                return right
+            await self._clock.sleep(pause)
+            waited += pause
+            pause = min(pause * 1.5, _LAST_POLL_SECONDS)
+
+    async def ask_once(self, key: str, seen: Entry, tags: Sequence[str], seconds: float) -> Right:
+        """The right, if nobody else has it and what was seen is still there; else none."""
+        right = await self._asked(key, seconds)
+        if right is not None and right.lease:
+            right = await self._looked(key, seen, tags, right)
+            if right is not None and right.stale is not None:
+                return right
+            if right is not None:
+                await self.give_back(right)
+        return Right()
 
     async def fill(self, right: Right, entry: Entry, seconds: float) -> bool:
         """Store under a right, which ends it; say whether it was still held.
 
         Raises:
-            InfrastructureError: The storage does not answer, or refuses the value.
+            InfrastructureError: The storage refuses the value.
         """
-        provider, stored = self._space.provider, entry.stored()
-        filling = provider.fill(right.whole, stored, seconds, right.lease)
-        is_kept = await self._space.reach.ask(filling)
+        if right not in self:
+            return False
+        filling = self._space.provider.fill(right.whole, entry.stored(), seconds, right.lease)
+        is_up, is_stored = await self.attempt("fill", filling)
+        if not is_up:
+            await self.give_back(right)  # others would wait for it until its time is over
+            return False
         self._held.pop(right.lease, None)
-        return is_kept
+        return bool(is_stored)
 
     async def give_back(self, right: Right) -> None:
-        """End a right without storing; harmless when it is not held any more.
-
-        Raises:
-            InfrastructureError: The storage does not answer; the right ends with its time.
-        """
+        """End a right without storing; harmless when it is not held any more."""
         if self._held.pop(right.lease, None) is not None:
-            await self._space.reach.ask(self._space.provider.release(right.whole, right.lease))
+            releasing = self._space.provider.release(right.whole, right.lease)
+            await self.attempt("release", releasing)
 
     async def give_all_back(self) -> None:
         """End all: what is being loaded is given to those who wait, and not kept."""
         held, self._held = self._held, {}
-        for lease, whole in held.items():
-            with suppress(InfrastructureError):  # it ends with its time
-                await self._space.reach.ask(self._space.provider.release(whole, lease))
+        release = self._space.provider.release
+        releasing = (self._space.reach.ask(release(whole, lease)) for lease, whole in held.items())
+        await asyncio.gather(*releasing, return_exceptions=True)  # else they end with their time
+
+    async def attempt(self, operation: str, asked: Awaitable[Any]) -> tuple[bool, Any]:
+        """Whether the storage answered, and its answer; counted when it did not."""
+        try:
+            return True, await self._space.reach.ask(asked)
+        except MISTAKES:
+            raise
+        except InfrastructureError as error:
+            self._counts.fallbacks[operation, classify(error)] += 1
+            return False, MISSING
+
+    async def _asked(self, key: str, seconds: float) -> Right | None:
+        """The right or that of another, without a lease; None when the storage is down."""
+        whole = self._space.known(key)
+        is_up, lease = await self.attempt("lease", self._space.provider.lease(whole, seconds))
+        if not is_up:
+            return None
+        if lease:
+            self._held[lease] = whole
+        return Right(whole, lease)
+
+    async def _looked(
+        self, key: str, seen: Entry | None, tags: Sequence[str], right: Right
+    ) -> Right | None:
+        """The right with what stands there now; None when that cannot be known."""
+        try:
+            is_up, entry = await self.attempt("get", self._keeping.find(key, tags))
+        except BaseException:
+            await self.give_back(right)
+            raise
+        now = self._keeping.wall()
+        if not is_up:
+            await self.give_back(right)
+            return None
+        if entry is None:
+            return right
+        is_same = seen is not None and entry.fresh_until <= seen.fresh_until
+        if entry.is_fresh(now) and not is_same:
+            await self.give_back(right)
+            return Right(found=entry)
+        return replace(right, stale=entry) if seen is not None and entry.is_kept(now) else right

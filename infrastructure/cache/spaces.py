@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from infrastructure.cache.base import BaseCacheProvider, SyncAccess
-from infrastructure.cache.keys import MAX_KEY_CHARS, MAX_TTL_SECONDS, checked_key
-from infrastructure.cache.missing import MISSING
+from infrastructure.cache.entries import MISSING
+from infrastructure.cache.keys import MAX_KEY_CHARS, MAX_TTL_SECONDS, checked_key, checked_keys
 from infrastructure.cache.pending import Pending
+from infrastructure.cache.snapshots import Snapshot
 from infrastructure.errors import InfrastructureError
 from infrastructure.resilience import SingleFlight
 
@@ -32,8 +33,7 @@ class Space(ABC):
         prefix: What stands before each key, as last seen; empty when not seen yet.
         reach: Whether the storage answers, as the provider knows.
         pending: Removals that could not be sent.
-        flights: Loads going on, by key and token.
-        flying: The token of the load that a new caller of a key may join.
+        flights: The load that a new caller of a key may join.
         refreshing: Keys that are being loaded anew behind hits.
         get_now: Reads a whole key without waiting, where that is instant.
         set_now: Writes one.
@@ -45,8 +45,7 @@ class Space(ABC):
         self.prefix = ""
         self.reach = provider.reach
         self.pending = Pending(self)
-        self.flights: SingleFlight[Any] = SingleFlight()
-        self.flying: dict[str, object] = {}
+        self.flights: dict[str, SingleFlight[Snapshot]] = {}
         self.refreshing: set[str] = set()
         self.get_now: Callable[[str], Any] | None = None
         self.set_now: Callable[[str, Any, float], None] | None = None
@@ -62,14 +61,18 @@ class Space(ABC):
     def forget_flights(self, keys: Sequence[str] | None = None) -> None:
         """Let later callers of these keys, or of all, join no load that goes on already."""
         if keys is None:
-            self.flying.clear()
+            self.flights.clear()
             return
         for key in keys:
-            self.flying.pop(key, None)
+            self.flights.pop(key, None)
 
     @abstractmethod
     async def read(self, keys: Sequence[str], markers: Sequence[str] = ()) -> list[Any]:
         """What stands under the keys, then under whole marker keys; `MISSING` where nothing is."""
+
+    def copy_now(self, key: str) -> Any:  # noqa: ARG002 - where there are no copies
+        """A copy of what stands under a key; `MISSING` when only a read can tell."""
+        return MISSING
 
     async def read_one(self, key: str) -> Any:
         """What stands under a key, by the shortest way."""
@@ -80,16 +83,24 @@ class Space(ABC):
         """Store by key, in the generation that stands."""
 
     @abstractmethod
+    async def current(self) -> str:
+        """What stands before each key in the generation that stands now."""
+
     async def whole(self, key: str) -> str:
         """The whole key in the generation that stands now."""
+        checked_key(key)
+        if self.pending:
+            await self.pending.send()
+        return await self.current() + key
 
-    @abstractmethod
     def whole_now(self, key: str) -> str:
         """The whole key in the generation that stands now, without an event loop."""
+        return self.known(key)
 
-    @abstractmethod
     async def remove_now(self, keys: Sequence[str]) -> int:
         """Remove, whatever waits to be sent; say how many were there."""
+        prefix = await self.current()
+        return await self.reach.ask(self.provider.delete_many([prefix + key for key in keys]))
 
     async def remove(self, keys: Sequence[str]) -> int:
         """Remove; say how many were there."""
@@ -125,7 +136,7 @@ class LocalSpace(Space):
 
     async def read(self, keys: Sequence[str], markers: Sequence[str] = ()) -> list[Any]:
         """What stands under the keys, then under whole marker keys."""
-        whole = [self.known(key) for key in keys]
+        whole = [self.prefix + key for key in checked_keys(keys)]
         return await self.reach.ask(self.provider.get_many([*whole, *markers]))
 
     async def write(self, values: Mapping[str, Any], ttl_seconds: float) -> None:
@@ -133,17 +144,9 @@ class LocalSpace(Space):
         whole = {self.known(key): value for key, value in values.items()}
         await self.reach.ask(self.provider.set_many(whole, ttl_seconds))
 
-    async def whole(self, key: str) -> str:
-        """The whole key in the generation that stands now."""
-        return self.known(key)
-
-    def whole_now(self, key: str) -> str:
-        """The same without an event loop."""
-        return self.known(key)
-
-    async def remove_now(self, keys: Sequence[str]) -> int:
-        """Remove, whatever waits to be sent; say how many were there."""
-        return await self.reach.ask(self.provider.delete_many([self.known(key) for key in keys]))
+    async def current(self) -> str:
+        """What stands before each key."""
+        return self.prefix
 
     async def clear(self) -> None:
         """Begin a new generation."""
@@ -162,7 +165,7 @@ class SharedSpace(Space):
 
     async def read(self, keys: Sequence[str], markers: Sequence[str] = ()) -> list[Any]:
         """What stands under the keys, then under whole marker keys."""
-        _check(keys)
+        checked_keys(keys)
         if self.pending or not self._token:
             await self._ready()
         for _ in range(_TRIES):
@@ -174,15 +177,20 @@ class SharedSpace(Space):
             await self._adopt(token)
         return [MISSING] * (len(keys) + len(markers))  # it is being cleared all the time
 
+    def copy_now(self, key: str) -> Any:
+        """A copy of what stands under a key; `MISSING` when only a read can tell."""
+        copies_now, known = self._copies_now, self._token
+        if copies_now is None or not known or self.pending.waits or type(key) is not str:
+            return MISSING
+        token, found = copies_now(self.marker, self.prefix + key)
+        return found if token == known else MISSING
+
     async def read_one(self, key: str) -> Any:
         """What stands under a key, by the shortest way."""
         known = self._token
-        if self.pending or not known or not (0 < len(key) <= MAX_KEY_CHARS and key.isascii()):
+        is_usual = type(key) is str and 0 < len(key) <= MAX_KEY_CHARS and key.isascii()
+        if self.pending.waits or not known or not is_usual:
             return (await self.read([key]))[0]
-        if self._copies_now is not None:
-            token, found = self._copies_now(self.marker, self.prefix + key)
-            if token == known and found is not MISSING:
-                return found
         try:
             token, found = await self.provider.look((self.marker, self.prefix + key))
         except InfrastructureError as error:
@@ -194,7 +202,7 @@ class SharedSpace(Space):
 
     async def write(self, values: Mapping[str, Any], ttl_seconds: float) -> None:
         """Store by key, in the generation that stands."""
-        _check([*values])
+        checked_keys([*values])
         if self.pending or not self._token:
             await self._ready()
         for _ in range(_TRIES):
@@ -207,31 +215,26 @@ class SharedSpace(Space):
                 return
             await self._adopt(token)
 
-    async def whole(self, key: str) -> str:
-        """The whole key in the generation that stands now."""
-        checked_key(key)
-        if self.pending:
-            await self.pending.send()
-        return await self._current() + key
+    async def current(self) -> str:
+        """What stands before each key, as the storage has it now."""
+        token = (await self.reach.ask(self.provider.look_past_copies([self.marker])))[0]
+        if not token or token != self._token:
+            await self._adopt(token)
+        return self.prefix
 
     def whole_now(self, key: str) -> str:
-        """The same without an event loop."""
+        """The whole key in the generation that stands now, without an event loop."""
         provider = cast("SyncAccess", self.provider)
         token = provider.get_now(self.marker)
         if type(token) is not str:
+            if token is not MISSING:
+                provider.delete_now(self.marker)  # not of our making
             token = secrets.token_hex(8)
             if not provider.add_now(self.marker, token, MARKER_SECONDS):
                 found = provider.get_now(self.marker)
                 token = found if type(found) is str else token
         self._go_to(token)
         return self.prefix + checked_key(key)
-
-    async def remove_now(self, keys: Sequence[str]) -> int:
-        """Remove, whatever waits to be sent; say how many were there."""
-        for key in keys:
-            checked_key(key)
-        prefix = await self._current()
-        return await self.reach.ask(self.provider.delete_many([prefix + key for key in keys]))
 
     async def clear(self) -> None:
         """Begin a new generation."""
@@ -242,14 +245,7 @@ class SharedSpace(Space):
         if self.pending:
             await self.pending.send()
         if not self._token:
-            await self._current()
-
-    async def _current(self) -> str:
-        """The prefix of the generation that stands now."""
-        token = (await self.reach.ask(self.provider.look_past_copies([self.marker])))[0]
-        if not token or token != self._token:
-            await self._adopt(token)
-        return self.prefix
+            await self.current()
 
     async def _adopt(self, token: Any) -> None:
         """Go over to the generation that was found, or begin one where none was."""
@@ -258,7 +254,8 @@ class SharedSpace(Space):
         self._go_to(token)
 
     def _go_to(self, token: str) -> None:
-        self._token, self.prefix = token, f"{self.namespace}:{token}:"
+        self.prefix = f"{self.namespace}:{token}:"
+        self._token = token  # last: who reads it first, in another thread, finds no older prefix
 
     async def _begun(self, found: Any) -> str:
         if found is not MISSING:
@@ -268,22 +265,6 @@ class SharedSpace(Space):
             return token
         theirs = await self.reach.ask(self.provider.get(self.marker))
         return theirs if type(theirs) is str else token
-
-
-def _check(keys: Sequence[str]) -> None:
-    """As `checked_key` of each; the usual ones are looked at together."""
-    try:
-        lengths = {*map(len, keys)}
-        if (
-            max(lengths, default=1) <= MAX_KEY_CHARS
-            and 0 not in lengths
-            and "".join(keys).isascii()
-        ):
-            return
-    except TypeError:
-        pass  # what is no str is named below
-    for key in keys:
-        checked_key(key)
 
 
 def space_of(provider: BaseCacheProvider, namespace: str) -> Space:

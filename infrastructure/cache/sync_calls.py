@@ -5,17 +5,18 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from infrastructure.cache.base import SyncAccess
 from infrastructure.cache.cache_service import CacheService, Options
-from infrastructure.cache.entry_options import CacheEntryOptions
+from infrastructure.cache.entries import MISSING
 from infrastructure.cache.keys import checked_key
-from infrastructure.cache.missing import MISSING
 from infrastructure.cache.reach import MISTAKES
 from infrastructure.cache.snapshots import Snapshot
 from infrastructure.cache.spaces import Space
+from infrastructure.config.models.cache import CacheEntryOptions
 from infrastructure.errors import (
     Category,
     ConfigurationError,
@@ -23,8 +24,11 @@ from infrastructure.errors import (
     UnavailableError,
     classify,
 )
+from infrastructure.resilience import SingleFlight
 
 Call = Callable[[], Any]
+#: A key, and what a caller that may join this call finds under it.
+Turn = tuple[str, SingleFlight[Snapshot]]
 
 _LOOK_SECONDS: Final = 1.0
 
@@ -42,7 +46,7 @@ class SyncCalls:
 
     def __init__(self, cache: CacheService) -> None:
         self._cache = cache
-        self._flights: dict[tuple[str, object], Future[Snapshot]] = {}
+        self._flights: dict[Turn, Future[Snapshot]] = {}
         self._lock = threading.Lock()
 
     def get_or_call(self, key: str, call: Call, ttl: float | None, options: Options) -> Any:
@@ -55,7 +59,8 @@ class SyncCalls:
         provider = self._cache.provider
         if isinstance(provider, SyncAccess):
             return self._near(provider, key, _Job(call, ttl, options))
-        return _Errand(self._cache, key, call).run(self._loop(), ttl, options)
+        _refuse_rest(self._cache.chosen(ttl, options)[0], provider.name)
+        return _ThroughLoop(self._cache, key, call).run(self._loop(), ttl, options)
 
     def _near(self, storage: SyncAccess, key: str, job: "_Job") -> Any:
         space = self._cache.desk().space
@@ -64,7 +69,7 @@ class SyncCalls:
             self._cache.counts.hits += 1
             return found
         self._cache.counts.misses += 1
-        turn = (key, space.flying.setdefault(key, object()))
+        turn = (key, space.flights.setdefault(key, SingleFlight()))
         with self._lock:
             flight = self._flights.get(turn)
             if is_leader := flight is None:
@@ -84,16 +89,17 @@ class SyncCalls:
             return "", MISSING
         try:
             whole = space.whole_now(key)
-            return whole, storage.get_now(whole)
+            found = storage.get_now(whole)
         except MISTAKES:
             raise
         except InfrastructureError as error:
             self._fallen_back("get", error)
             return "", MISSING
+        if space.reach.is_down:
+            space.reach.answered()
+        return whole, found
 
-    def _lead(
-        self, flight: "Future[Snapshot]", turn: tuple[str, object], load: Callable[[], Snapshot]
-    ) -> Any:
+    def _lead(self, flight: "Future[Snapshot]", turn: Turn, load: Callable[[], Snapshot]) -> Any:
         """Call for all threads that wait; what ends this thread ends no other."""
         try:
             answer = load()
@@ -103,11 +109,12 @@ class SyncCalls:
         else:
             flight.set_result(answer)
         finally:
-            key, token = turn
+            key, joined = turn
             with self._lock:
                 del self._flights[turn]
-            if self._cache.desk().space.flying.get(key) is token:
-                self._cache.desk().space.forget_flights([key])
+            space = self._cache.desk().space
+            if space.flights.get(key) is joined:
+                space.forget_flights([key])
         return answer.get()
 
     def _loaded(self, storage: SyncAccess, whole: str, job: "_Job") -> Snapshot:
@@ -119,8 +126,9 @@ class SyncCalls:
         try:
             self._cache.counts.loads += 1
             value = job.call()
-            kept = self._cache.desk().keeping.fresh_seconds(value, options, seconds)
-            if lease:
+            keeping = self._cache.desk().keeping
+            kept = keeping.fresh_seconds(value, options, seconds)
+            if lease and keeping.fits(value, options):
                 is_kept = self._try("fill", storage.fill_now, whole, value, kept, lease)
         finally:
             if lease and is_kept is None:  # others would wait for it until its time is over
@@ -171,38 +179,53 @@ class _Job:
     options: Options
 
 
-class _Errand:
+class _ThroughLoop:
     """A call made in this thread when the event loop of the cache finds that it must be."""
 
     def __init__(self, cache: CacheService, key: str, call: Call) -> None:
         self._cache = cache
         self._key = key
         self._call = call
-        self._said: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[asyncio.Future[Any] | None] = queue.SimpleQueue()
+        self._waiting: asyncio.Future[Any] | None = None
+        self._is_ended = False
 
     def run(self, loop: asyncio.AbstractEventLoop, ttl: float | None, options: Options) -> Any:
         asked = self._cache.get_or_set(self._key, self._load, ttl, options=options)
         answer = asyncio.run_coroutine_threadsafe(asked, loop)
-        answer.add_done_callback(lambda _: self._said.put(("answer", None)))
+        answer.add_done_callback(lambda _: self._said.put(None))
+        try:
+            while (waiting := self._heard(loop)) is not None:
+                self._answer(loop, waiting)
+        except BaseException:
+            answer.cancel()
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits in it
+                loop.call_soon_threadsafe(self._end)
+            raise
+        return answer.result()
+
+    def _heard(self, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[Any] | None":
+        """Who waits for the call to be made; None when the answer is there."""
         while True:
             try:
-                what, waiting = self._said.get(timeout=_LOOK_SECONDS)
+                return self._said.get(timeout=_LOOK_SECONDS)
             except queue.Empty:
-                if loop.is_running():
-                    continue
-                answer.cancel()
-                where = self._cache.provider.name
-                raise UnavailableError(
-                    "the event loop of the cache has ended", where=where
-                ) from None
-            if what == "answer":
-                return answer.result()
-            self._answer(loop, waiting)
+                if not loop.is_running():
+                    raise self._gone("the event loop of the cache has ended") from None
 
     async def _load(self) -> Any:
-        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._said.put(("load", waiting))
-        return await waiting
+        """In the event loop: have the thread make the call."""
+        if self._is_ended:
+            raise self._gone("the calling thread ended before it answered")
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._said.put(self._waiting)
+        return await self._waiting
+
+    def _end(self) -> None:
+        """In the event loop: let nobody wait for a thread that is gone."""
+        self._is_ended = True
+        if self._waiting is not None:
+            _tell(self._waiting, None, self._gone("the calling thread ended before it answered"))
 
     def _answer(self, loop: asyncio.AbstractEventLoop, waiting: "asyncio.Future[Any]") -> None:
         try:
@@ -210,6 +233,9 @@ class _Errand:
         except Exception as raised:  # noqa: BLE001 - it goes to everybody who waits for this load
             value, error = None, raised
         loop.call_soon_threadsafe(_tell, waiting, value, error)
+
+    def _gone(self, what: str) -> UnavailableError:
+        return UnavailableError(what, where=self._cache.provider.name)
 
 
 def _tell(waiting: "asyncio.Future[Any]", value: Any, error: Exception | None) -> None:
@@ -222,7 +248,7 @@ def _tell(waiting: "asyncio.Future[Any]", value: Any, error: Exception | None) -
 
 
 def _refuse_rest(options: CacheEntryOptions, where: str) -> None:
-    """What needs an event loop cannot be had without one."""
+    """What goes on behind a caller, or ends a loader, needs one that is no thread."""
     if options.needs_record or options.loader_hard_timeout_seconds is not None:
         raise ConfigurationError(
             "tags, stale values, eager refresh and loader timeouts need a coroutine function",

@@ -10,8 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from infrastructure.cache.entries import Versions
-from infrastructure.cache.missing import MISSING
+from infrastructure.cache.entries import MISSING, Versions
 from infrastructure.cache.spaces import Space
 
 #: Stands for all tags: its version changes with every removal of any tag of the namespace.

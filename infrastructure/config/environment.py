@@ -10,6 +10,7 @@ from infrastructure.config.files import UnreadableError, read_text
 from infrastructure.config.nodes import Scalar, Table
 from infrastructure.config.origins import Layer, Origin, Reference, Source
 from infrastructure.config.problems import Report
+from infrastructure.config.scalars import NULL_WORDS
 from infrastructure.config.tree import Tree
 
 PREFIX = "SWITCHGEAR__"
@@ -72,7 +73,11 @@ def read_environment(environ: Mapping[str, str] | None, report: Report) -> Envir
 
 
 def overrides_of(environment: Environment, report: Report) -> Table:
-    """The layer made of `SWITCHGEAR__CACHE__DEFAULT__TTL_SECONDS` and `FEATURE_FLAG_<NAME>`."""
+    """The layer made of `SWITCHGEAR__CACHE__DEFAULT__TTL_SECONDS` and `FEATURE_FLAG_<NAME>`.
+
+    `null` and `~` are null there; a password that reads so stands in a secret file, or in a
+    variable that a placeholder names.
+    """
     tree = Tree(Layer.ENVIRONMENT, report)
     for name in sorted(environment):
         if name.startswith(PREFIX):
@@ -89,7 +94,7 @@ def _leaf(name: str, environment: Environment) -> Scalar:
     found = environment.get(name) or Setting("")
     reference = Reference(name, found.source, not found.text)
     origin = Origin(Layer.ENVIRONMENT, found.file, found.line, name=name, references=(reference,))
-    return Scalar(found.text, origin)
+    return Scalar(None if found.text in NULL_WORDS else found.text, origin)
 
 
 def _read_dotenv(report: Report) -> dict[str, Setting]:

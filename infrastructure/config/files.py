@@ -35,11 +35,15 @@ def without_final_newline(text: str) -> str:
 
 
 def _read_bytes(path: Path | str) -> bytes:
-    # O_NONBLOCK: opening a pipe that nobody writes to must not wait.
-    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:  # noqa: PTH123 -- a descriptor is no path
+    with open(path, "rb", opener=_opened) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UnreadableError("is not a regular file")
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise UnreadableError(f"is larger than {MAX_BYTES} bytes")
     return content
+
+
+def _opened(path: str, flags: int) -> int:
+    # Opening a pipe that nobody writes to must not wait.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from infrastructure.config.environment import overrides_of, read_environment
-from infrastructure.config.merge import merge, substitute
+from infrastructure.config.merge import merge
 from infrastructure.config.models.settings import Settings
 from infrastructure.config.nodes import Table
 from infrastructure.config.origins import Origin
@@ -14,6 +14,7 @@ from infrastructure.config.problems import Report, SettingsError
 from infrastructure.config.profiles import Groups, asked_for, expand, take_groups
 from infrastructure.config.resources import Folder, find_folders, known_profiles
 from infrastructure.config.secret_files import read_secret_files
+from infrastructure.config.substitution import substitute
 from infrastructure.config.validation import validate
 
 
@@ -36,7 +37,8 @@ def load_settings(
             exists.
         environ: Every variable there is; None takes those of the process, above those of `./.env`.
         overrides: A nested mapping or dotted keys. Text is converted by the field's type,
-            placeholders in it are not replaced, and None means the model's default.
+            placeholders in it are not replaced, and None means the model's default; `null` in
+            text is text.
 
     Raises:
         SettingsError: Something is wrong; it lists all of it.

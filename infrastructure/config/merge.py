@@ -1,16 +1,17 @@
 """Layers become one tree: mappings merge, lists replace, and another `kind` starts a block anew."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from infrastructure.config import placeholders
 from infrastructure.config.environment import Environment
-from infrastructure.config.nodes import Node, Scalar, Sequence, Table
-from infrastructure.config.origins import FILE_LAYERS
-from infrastructure.config.placeholders import PlaceholderError
+from infrastructure.config.models.base import Block
+from infrastructure.config.nodes import Scalar, Table
+from infrastructure.config.placeholders import PlaceholderError, has_placeholder
 from infrastructure.config.problems import Report
 
 _NOTHING_SET = Environment({})
+#: What a block may say whatever its kind is, `kind` itself among it.
+_OF_EVERY_KIND = frozenset(Block.model_fields)
 
 
 def join(first: Table, second: Table, report: Report, path: str = "") -> Table:
@@ -37,27 +38,6 @@ def merge(layers: Iterable[Table], environment: Environment) -> Table:
     return tree
 
 
-def substitute(tree: Table, environment: Environment, report: Report, path: str = "") -> Table:
-    """The tree with every placeholder replaced; what came from outside YAML is left alone."""
-    items = {
-        key: _substitute(child, environment, report, f"{path}.{key}" if path else key)
-        for key, child in tree.items.items()
-    }
-    return Table(items, tree.origin)
-
-
-def _substitute(node: Node, environment: Environment, report: Report, path: str) -> Node:
-    if isinstance(node, Table):
-        return substitute(node, environment, report, path)
-    if isinstance(node, Sequence):
-        children = enumerate(node.items)
-        filled = (_substitute(each, environment, report, f"{path}.{at}") for at, each in children)
-        return Sequence(tuple(filled), node.origin)
-    if isinstance(node, Scalar) and _has_placeholder(node):
-        return _filled(node, environment, report, path)
-    return node
-
-
 def _merge(base: Table, over: Table, environment: Environment) -> Table:
     items = dict(base.items)
     for key, node in over.items.items():
@@ -79,12 +59,16 @@ def _starts_anew(base: Table, over: Table, environment: Environment) -> bool:
 
 
 def _settle(node: Table, environment: Environment) -> Table:
-    """Keep the keys beside `kind: ${NAME:openai}` only for the kind they were written for."""
+    """Keep the keys beside `kind: ${NAME:openai}` only for the kind they were written for.
+
+    A policy and what else every block has are no matter of the kind, so they stay.
+    """
     kind = node.child("kind")
-    if isinstance(kind, Scalar) and _has_placeholder(kind):
+    if isinstance(kind, Scalar) and has_placeholder(kind):
         written, chosen = _quietly(kind, _NOTHING_SET), _quietly(kind, environment)
         if written is not None and chosen is not None and written != chosen:
-            return Table({"kind": kind}, node.origin)
+            kept = {key: each for key, each in node.items.items() if key in _OF_EVERY_KIND}
+            return Table(kept, node.origin)
     items = {
         key: _settle(child, environment) if isinstance(child, Table) else child
         for key, child in node.items.items()
@@ -99,36 +83,9 @@ def _kind(table: Table, environment: Environment) -> str | None:
 
 def _quietly(node: Scalar, environment: Environment) -> str | None:
     # What is wrong with it is reported when the winners are substituted.
-    if node.text is None or not _has_placeholder(node):
+    if node.text is None or not has_placeholder(node):
         return node.text
     try:
         return placeholders.fill(placeholders.parse(node.text), environment).text
     except PlaceholderError:
         return None
-
-
-def _has_placeholder(node: Scalar) -> bool:
-    return (
-        node.text is not None
-        and node.origin.layer in FILE_LAYERS
-        and placeholders.is_template(node.text)
-    )
-
-
-def _filled(node: Scalar, environment: Environment, report: Report, path: str) -> Scalar:
-    text = node.text or ""
-    try:
-        filled = placeholders.fill(placeholders.parse(text), environment)
-    except PlaceholderError as error:
-        if not (error.is_unset and report.lacks_variables):
-            report.add(_place(node, error.offset), path, str(error), error.hint)
-        report.blamed.add(path)
-        return Scalar(None, node.origin)
-    return Scalar(filled.text, replace(node.origin, references=filled.references))
-
-
-def _place(node: Scalar, offset: int | None) -> str:
-    if offset is None or "\n" in (node.text or ""):
-        return str(node.origin)
-    quote = 0 if node.is_plain else 1
-    return f"{node.origin}:{node.origin.column + quote + offset}"

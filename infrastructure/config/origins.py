@@ -28,16 +28,17 @@ class Source(StrEnum):
     ENVIRONMENT = "environment"
     DOTENV = ".env"
     FILE = "file"
+    KEY = "key"
     DEFAULT = "default"
     UNSET = "unset"
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One `${NAME}` or `${file:...}` of a value, and what stood in for it.
+    """One `${NAME}`, `${part.key}` or `${file:...}` of a value, and what stood in for it.
 
     Attributes:
-        name: The variable; for a file the expression as it stands in the YAML.
+        name: The variable, or the other key; for a file the expression as it stands in the YAML.
         source: Where the text was found; `default` and `unset` mean the variable does not exist.
         is_empty: The variable exists and holds no text.
     """
@@ -72,7 +73,8 @@ class Origin:
     def __str__(self) -> str:
         place = f"{shown(self.file)}:{self.line}" if self.line else shown(self.file)
         if self.layer is Layer.DEFAULT:
-            return f"model default ({self._why_default(place)})" if place else "model default"
+            why = self._why_default(place)
+            return f"model default ({why})" if why else "model default"
         if self.layer is Layer.ENVIRONMENT:
             return f"{self.name} ({place})" if place else self.name
         return place or self.layer.value
@@ -97,14 +99,20 @@ class Origin:
     @property
     def is_outside(self) -> bool:
         """The text came from outside the files, so it is never shown."""
-        outside = {Source.ENVIRONMENT, Source.DOTENV, Source.FILE}
+        # What stands under another key may be a secret of that key.
+        outside = {Source.ENVIRONMENT, Source.DOTENV, Source.FILE, Source.KEY}
         return self.layer not in FILE_LAYERS or any(
             each.source in outside for each in self.references
         )
 
     def _why_default(self, place: str) -> str:
         names = ", ".join(f"${{{name}}}" for name in self.unset)
-        return f"{names} is unset at {place}" if names else f"set to null at {place}"
+        if names:
+            return f"{names} is unset at {place}"
+        if place:
+            return f"set to null at {place}"
+        by = self.name if self.references else "an override"
+        return f"set to null by {by}" if self.name else ""
 
 
 def shown(file: str) -> str:

@@ -14,8 +14,11 @@ from infrastructure.config.tree import Tree
 def read_overrides(overrides: Mapping[str, Any] | None, report: Report) -> Table:
     """The layer; placeholders in it stay as they are, and text is converted by the field's type."""
     tree = Tree(Layer.OVERRIDE, report, step=_ANY_KEY)
-    for steps, value in _leaves(overrides or {}, ()):
-        tree.put(steps, _node(value, ".".join(steps)))
+    try:
+        for steps, value in _leaves(overrides or {}, ()):
+            tree.put(steps, _node(value, ".".join(steps)))
+    except RecursionError:
+        report.add(Origin(Layer.OVERRIDE), "", "a value is nested too deeply, or contains itself")
     return tree.table()
 
 

@@ -1,24 +1,27 @@
 """`${NAME}`, `${NAME:default}`, `${NAME!}` and `${file:/path}`, replaced once by a real parser.
 
-A default may hold `:`, balanced braces and placeholders. `$${` stands for a literal `${`; any
-other `$` stays. What was put in is never scanned again. A variable that is unset and has no
-default makes the whole value null, so that a field falls back to its model's default or, when it
-has none, is reported with the variable's name; `${NAME!}` reports it in any case, and so does a
+A name with dots, as in `${paths.data}`, is another key of the settings; it must be there. A
+default may hold `:`, balanced braces and placeholders. `$${` stands for a literal `${`; any other
+`$` stays. What was put in is never scanned again. A variable that is unset, or a key that is null,
+and has no default makes the whole value null, so that a field falls back to its model's default
+or, when it has none, is reported with the name; `${NAME!}` reports it in any case, and so does a
 placeholder inside other text, where half a value would be worse than none.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from infrastructure.config.environment import Environment
 from infrastructure.config.files import UnreadableError, read_text, without_final_newline
-from infrastructure.config.origins import Reference, Source
+from infrastructure.config.nodes import Node, Scalar
+from infrastructure.config.origins import FILE_LAYERS, Reference, Source
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_-]+)*")
 _MAX_NESTING = 16
+_MAX_CHARS = 1_000_000
 
 
 class PlaceholderError(Exception):
@@ -28,15 +31,23 @@ class PlaceholderError(Exception):
         offset: Where in the scalar, counted from 0; None when the place does not matter.
         hint: What to do.
         is_unset: A variable is missing; nothing is written wrongly.
+        is_told_elsewhere: What is wrong stands at another place, where it is reported.
     """
 
     def __init__(
-        self, message: str, offset: int | None = None, hint: str = "", *, is_unset: bool = False
+        self,
+        message: str,
+        offset: int | None = None,
+        hint: str = "",
+        *,
+        is_unset: bool = False,
+        is_told_elsewhere: bool = False,
     ) -> None:
         super().__init__(message)
         self.offset = offset
         self.hint = hint
         self.is_unset = is_unset
+        self.is_told_elsewhere = is_told_elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,11 @@ class Variable:
     name: str
     default: "Parts | None" = None
     is_required: bool = False
+
+    @property
+    def is_key(self) -> bool:
+        """It is no variable but another key."""
+        return "." in self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,10 @@ class Filled:
     references: tuple[Reference, ...]
 
 
+#: Gives what stands under another key, or None where that is null.
+KeyLookup: TypeAlias = Callable[[str], Filled | None]
+
+
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Parts:
     """The text cut into literal pieces and placeholders.
@@ -78,24 +98,32 @@ def parse(text: str) -> Parts:
     return parts
 
 
-def is_template(text: str) -> bool:
-    """There is something in it to replace or to unescape."""
-    return "${" in text
+def has_placeholder(node: Node | None) -> TypeGuard[Scalar]:
+    """There is something in it to replace or to unescape, and it stands in a file."""
+    return (
+        isinstance(node, Scalar)
+        and node.text is not None
+        and node.origin.layer in FILE_LAYERS
+        and "${" in node.text
+    )
 
 
-def fill(parts: Parts, environment: Environment) -> Filled:
-    """Replace every placeholder.
+def fill(parts: Parts, environment: Environment, key: KeyLookup | None = None) -> Filled:
+    """Replace every placeholder; without `key`, none may name a key.
 
     Raises:
-        PlaceholderError: A required variable is unset, one inside text is, or a file is unreadable.
+        PlaceholderError: A required variable is unset, one inside text is, a key cannot be had, a
+            file is unreadable, or the whole grows too large.
     """
-    filled = [_fill_one(part, environment) for part in parts]
-    references = tuple(each for one in filled for each in one.references)
-    texts = [one.text for one in filled]
-    if any(text is None for text in texts):
+    filled = [_fill_one(part, environment, key) for part in parts]
+    references = tuple(dict.fromkeys(each for one in filled for each in one.references))
+    texts = [one.text for one in filled if one.text is not None]
+    if len(texts) < len(filled):
         _refuse_half(parts, references)
         return Filled(None, references)
-    return Filled("".join(text for text in texts if text is not None), references)
+    if sum(map(len, texts)) > _MAX_CHARS:
+        raise PlaceholderError(f"is longer than {_MAX_CHARS} characters once filled")
+    return Filled("".join(texts), references)
 
 
 def _parse_until(text: str, start: int, nesting: int) -> tuple[Parts, int]:
@@ -142,16 +170,18 @@ def _parse_placeholder(text: str, start: int, nesting: int) -> tuple[Variable | 
 _ESCAPE = "Write `$${` for a literal `${`."
 
 
-def _fill_one(part: str | Variable | SecretFile, environment: Environment) -> Filled:
+def _fill_one(
+    part: str | Variable | SecretFile, environment: Environment, key: KeyLookup | None
+) -> Filled:
     if isinstance(part, str):
         return Filled(part, ())
     if isinstance(part, SecretFile):
-        return _fill_file(part, environment)
-    found = environment.get(part.name)
+        return _fill_file(part, environment, key)
+    found = _looked_up(part, environment, key)
     if found is not None:
-        return Filled(found.text, (Reference(part.name, found.source, not found.text),))
+        return found
     if part.default is not None:
-        inner = fill(part.default, environment)
+        inner = fill(part.default, environment, key)
         return Filled(inner.text, (Reference(part.name, Source.DEFAULT), *inner.references))
     if part.is_required:
         message = f"needs ${{{part.name}}}, which is not set"
@@ -159,13 +189,24 @@ def _fill_one(part: str | Variable | SecretFile, environment: Environment) -> Fi
     return Filled(None, (Reference(part.name, Source.UNSET),))
 
 
+def _looked_up(part: Variable, environment: Environment, key: KeyLookup | None) -> Filled | None:
+    if part.is_key:
+        if key is None:
+            raise PlaceholderError(f"needs the key ${{{part.name}}} before there are keys")
+        return key(part.name)
+    found = environment.get(part.name)
+    if found is None:
+        return None
+    return Filled(found.text, (Reference(part.name, found.source, not found.text),))
+
+
 def advice(name: str) -> str:
-    """What to do about a variable that is not set."""
-    return f"Set {name} in the environment or in .env."
+    """What to do about a variable, or another key, that is not set."""
+    return f"Set {name}." if "." in name else f"Set {name} in the environment or in .env."
 
 
-def _fill_file(part: SecretFile, environment: Environment) -> Filled:
-    path = fill(part.path, environment)
+def _fill_file(part: SecretFile, environment: Environment, key: KeyLookup | None) -> Filled:
+    path = fill(part.path, environment, key)
     if path.text is None:
         return Filled(None, path.references)
     if not path.text.startswith("/"):

@@ -2,7 +2,9 @@
 
 import re
 
-NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+#: The words for null; without quotes, no text at all is null in YAML, too.
+NULL_WORDS = frozenset({"~", "null", "Null", "NULL"})
+NULLS = NULL_WORDS | {""}
 _BOOLEANS = {
     "true": True,
     "True": True,

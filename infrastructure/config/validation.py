@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from infrastructure.config.binding import Binder, choices, element_of, is_model, is_secret, value_of
 from infrastructure.config.models.base import Block, Part, wrapped
+from infrastructure.config.models.resilience import HEDGED_PARTS
 from infrastructure.config.models.settings import Settings
 from infrastructure.config.nodes import Node, Scalar, Table, find, is_null, walk
 from infrastructure.config.origins import Layer, Origin
@@ -27,6 +28,7 @@ def validate(tree: Table, profiles: Iterable[str], report: Report) -> Settings |
     settings = Settings(**sections)._remember(profiles, _origins(tree))  # noqa: SLF001 -- its only maker
     _note_unknown_policies(settings, report)
     _note_wrong_connections(settings, report)
+    _note_vain_hedges(settings, report)
     return None if report.problems else settings
 
 
@@ -57,6 +59,23 @@ def _note_wrong_connections(settings: Settings, report: Report) -> None:
         elif _is_limited(settings, path):
             what = f"{word} has a policy with such a limit itself, so that asking would not end"
             report.add(origin, here, what, f"Give {path} a policy without a connection.")
+
+
+def _note_vain_hedges(settings: Settings, report: Report) -> None:
+    """A hedge around calls of which none may be made twice would do nothing."""
+    known = settings.resilience.policies
+    for path, name in settings.policies_named().items():
+        part = path.partition(".")[0]
+        if (
+            name in known
+            and settings.resilience.policy(name).is_hedged
+            and part not in HEDGED_PARTS
+        ):
+            here = f"{path}.policy"
+            known_parts = ", ".join(sorted(HEDGED_PARTS))
+            hint = f"Say hedge: {{enabled: false}} there. Hedged: {known_parts}."
+            what = f"it has a hedge, and no call of the part {part} may be made twice"
+            report.add(settings.origin(here), here, what, hint)
 
 
 def _is_limited(settings: Settings, path: str) -> bool:
@@ -252,7 +271,9 @@ def _unknown_kind(kind: Scalar, error: UnknownKindError, path: str) -> tuple[str
 
 
 def _is_quoted(node: Node | None, message: str) -> bool:
-    return isinstance(node, Scalar) and f"'{node.text}'" in message
+    return isinstance(node, Scalar) and (
+        f"'{node.text}'" in message or f"-> {node.text}" in message
+    )
 
 
 def _unset_in(node: Node | None) -> str:

@@ -56,6 +56,8 @@ def message_of(error: Mapping[str, Any], node: Node | None) -> str:
     if kind in _FIXED:
         return _shortened(str(error["msg"]))
     text = str(error["msg"]).partition(", ")[2].rstrip(".")
+    if isinstance(node, Scalar) and node.origin.is_outside and "Known: " in text:
+        text = text.replace(f" '{node.text}'. ", " of that name. ")
     if kind in _WRITTEN and text and not _quotes(text, hidden_texts(node)):
         return text
     return f"is not valid ({kind})"

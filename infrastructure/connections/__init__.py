@@ -2,6 +2,7 @@
 
 from infrastructure.connections.base import (
     AsyncBaseConnectionManager,
+    ConnectionState,
     ConnectionType,
     DatabaseRegistry,
     PoolStats,
@@ -12,6 +13,7 @@ __all__ = [
     "AsyncBaseConnectionManager",
     "ConnectionFactory",
     "ConnectionRegistry",
+    "ConnectionState",
     "ConnectionType",
     "DatabaseRegistry",
     "PoolStats",

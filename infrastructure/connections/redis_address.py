@@ -1,5 +1,6 @@
 """Where Redis or Valkey is: one server, a cluster, or a master that sentinels know."""
 
+from pathlib import Path
 from typing import Annotated, Final, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -54,6 +55,10 @@ class RedisAddress(Model):
     username: str | None = None
     password: SecretStr | None = None
     tls: bool = Field(default=False, description="Speak TLS and verify the certificate.")
+    tls_ca_file: Path | None = Field(
+        default=None,
+        description="A PEM file of authorities to trust; null trusts the system's.",
+    )
     max_connections: int = Field(
         default=20, gt=0, description="Bound on open connections, to each server."
     )

@@ -8,7 +8,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 
 from infrastructure.connections.redis_address import RedisAddress
-from infrastructure.connections.redis_line import EXPLICIT, Line, TlsLine, login, no_retry
+from infrastructure.connections.redis_line import line_kind, login, no_retry
 from infrastructure.connections.redis_topology import POOL_WAIT_SHARE
 from infrastructure.errors import ConfigurationError
 
@@ -19,6 +19,7 @@ def build_client(
     timeout_seconds: float,
     connect_timeout_seconds: float,
     retry: Retry | None = None,
+    where: str = "",
 ) -> Redis:
     """The vendor's client for one server: it waits for a free connection and opens nothing yet.
 
@@ -30,10 +31,12 @@ def build_client(
         timeout_seconds: Bound on the wait for one answer; 0.8 of it on the wait for the pool.
         connect_timeout_seconds: Bound on opening one connection.
         retry: The vendor's, for commands that may all be applied twice; none by default.
+        where: The provider path for errors.
 
     Raises:
         ConfigurationError: `retry` is the one for the vendor's sync client, which the async
-            client takes and never asks; or the address is not of one server.
+            client takes and never asks; the address is not of one server; or `tls_ca_file`
+            cannot be used.
     """
     if retry is not None and not isinstance(retry, Retry):
         raise ConfigurationError(
@@ -42,8 +45,9 @@ def build_client(
         )
     if address.is_cluster or address.sentinels:
         raise ConfigurationError("the vendor's client is for one server; use execute() here")
+    kind, choices = line_kind(address, where)
     pool = BlockingConnectionPool(
-        connection_class=TlsLine if address.tls else Line,
+        connection_class=kind,
         max_connections=address.max_connections,
         timeout=timeout_seconds * POOL_WAIT_SHARE,
         host=address.host,
@@ -54,7 +58,7 @@ def build_client(
         socket_connect_timeout=connect_timeout_seconds,
         retry=no_retry() if retry is None else retry,
         **login(address),
-        **EXPLICIT,
+        **choices,
     )
     return Redis.from_pool(pool)
 

@@ -8,6 +8,7 @@ from typing import Final
 from redis import exceptions as vendor
 
 from infrastructure.connections.redis_address import RedisAddress
+from infrastructure.connections.tls import tls_failure
 from infrastructure.errors import (
     AuthenticationError,
     DataError,
@@ -112,7 +113,11 @@ def translated(
     word = code_word(error)
     if isinstance(error, vendor.ResponseError) or word in _UNAVAILABLE_WORDS:
         return _refusal(word, where)
-    return _misread(error, where, address) or _no_connection(str(error), where, address.label)
+    return (
+        _misread(error, where, address)
+        or tls_failure(error.__context__, f"redis at {address.label}", where)
+        or _no_connection(str(error), where, address.label)
+    )
 
 
 def _misread(error: Exception, where: str, address: RedisAddress) -> InfrastructureError | None:

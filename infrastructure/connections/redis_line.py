@@ -1,5 +1,6 @@
 """One connection to a server: opened with every choice explicit, and whether it is dead."""
 
+import ssl
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from infrastructure.connections.redis_address import Endpoint, RedisAddress
+from infrastructure.connections.tls import tls_context
 
 Command = Sequence[Any]
 """A command and its arguments: str, bytes, int or float."""
@@ -126,7 +128,26 @@ class Line(Connection):
 
 
 class TlsLine(SSLConnection, Line):
-    """The same over TLS."""
+    """The same over TLS.
+
+    Args:
+        tls: Shared by all lines: the vendor would read the authorities anew for each.
+    """
+
+    def __init__(self, *, tls: ssl.SSLContext, **choices: Any) -> None:
+        super().__init__(**choices)
+        self.ssl_context.context = tls
+
+
+def line_kind(address: RedisAddress, where: str) -> tuple[type[Line], dict[str, Any]]:
+    """The class of the lines to an address, and what it takes beside the place and the login.
+
+    Raises:
+        ConfigurationError: `tls_ca_file` cannot be used.
+    """
+    if not address.tls:
+        return Line, EXPLICIT
+    return TlsLine, {**EXPLICIT, "tls": tls_context(address.tls_ca_file, where)}
 
 
 class LineMaker:
@@ -136,8 +157,11 @@ class LineMaker:
         opened: How many were opened so far.
     """
 
-    def __init__(self, address: RedisAddress, *, connect_timeout_seconds: float) -> None:
+    def __init__(
+        self, address: RedisAddress, *, connect_timeout_seconds: float, where: str = ""
+    ) -> None:
         self.address = address
+        self._kind, self._choices = line_kind(address, where)
         self.opened = 0
         self._connect_timeout_seconds = connect_timeout_seconds
 
@@ -157,8 +181,7 @@ class LineMaker:
         return line
 
     def _line(self, endpoint: Endpoint, login: dict[str, Any]) -> Line:
-        kind = TlsLine if self.address.tls else Line
-        return kind(
+        return self._kind(
             host=endpoint.host,
             port=endpoint.port,
             client_name=self.address.client_name or None,
@@ -166,7 +189,7 @@ class LineMaker:
             socket_connect_timeout=self._connect_timeout_seconds,
             retry=no_retry(),
             **login,
-            **EXPLICIT,
+            **self._choices,
         )
 
     def _login(self) -> dict[str, Any]:

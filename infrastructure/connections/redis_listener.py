@@ -66,13 +66,9 @@ class RedisListener:
         self._longest_wait_seconds = longest_wait_seconds
         self._task: asyncio.Task[None] | None = None
         self._live = asyncio.Event()
+        self.is_live = False
         self._failures = 0
         self.reconnects = 0
-
-    @property
-    def is_live(self) -> bool:
-        """Subscribed now, with nothing missed since `on_reconnect`."""
-        return self._live.is_set()
 
     def start(self) -> None:
         """Begin in a task of its own; harmless when it runs already."""
@@ -106,12 +102,19 @@ class RedisListener:
             await self._on_reconnect()
             self._failures = 0
             self.reconnects += 1
-            self._live.set()
+            self._set_live(is_live=True)
             await self._serve(line)
         finally:
-            self._live.clear()
+            self._set_live(is_live=False)
             self._on_lost()
             await line.cut()
+
+    def _set_live(self, *, is_live: bool) -> None:
+        self.is_live = is_live  # an attribute: it is looked at before each copy is served
+        if is_live:
+            self._live.set()
+        else:
+            self._live.clear()
 
     async def _subscribe(self, line: Line) -> None:
         await line.push(("SUBSCRIBE", *self._channels))

@@ -33,7 +33,9 @@ class Topology(ABC):
         self.address = address
         self.where = where
         self.timeout_seconds = timeout_seconds
-        self.maker = LineMaker(address, connect_timeout_seconds=connect_timeout_seconds)
+        self.maker = LineMaker(
+            address, connect_timeout_seconds=connect_timeout_seconds, where=where
+        )
 
     @abstractmethod
     async def open(self) -> None:

@@ -9,6 +9,7 @@ from infrastructure.component import Component
 from infrastructure.config.models.embeddings import EmbedderSettings
 from infrastructure.errors import RejectedError
 from infrastructure.registry import Registry
+from infrastructure.resilience import idempotent
 
 #: One embedding: floats of unit length.
 Vector = list[float]
@@ -37,6 +38,7 @@ class Embedder(Component):
     operations = frozenset({"embed_passages", "embed_query"})
     dimensions: int
 
+    @idempotent
     @abstractmethod
     async def embed_passages(self, texts: Sequence[str]) -> list[Vector]:
         """Vectors of texts that will be searched, in order; empty for no texts.
@@ -46,6 +48,7 @@ class Embedder(Component):
             DeadlineExceededError: The batch took longer than `timeout_seconds`.
         """
 
+    @idempotent
     @abstractmethod
     async def embed_query(self, text: str) -> Vector:
         """Vector of a question asked of those texts; raises as `embed_passages` does."""

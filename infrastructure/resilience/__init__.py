@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from infrastructure.resilience.clock import ManualClock
     from infrastructure.resilience.error_handler import InfrastructureErrorHandler
     from infrastructure.resilience.fallback import Fallback
-    from infrastructure.resilience.hedge import Hedge, idempotent
+    from infrastructure.resilience.hedge import Hedge
+    from infrastructure.resilience.idempotence import idempotent
     from infrastructure.resilience.pipeline import Pipeline
     from infrastructure.resilience.policies import Policies
     from infrastructure.resilience.rate_limiter import RateLimiter
@@ -72,7 +73,7 @@ _HOMES = {
     "ManualClock": "clock",
     "RateLimiter": "rate_limiter",
     "RetryBudget": "budget",
-    "idempotent": "hedge",
+    "idempotent": "idempotence",
     "remaining": "deadlines",
     "retry_with_backoff": "retry",
 }

@@ -1,7 +1,6 @@
 """One use of a retry: attempt, wait, attempt, until it succeeds or is given up."""
 
 from collections.abc import Callable
-from contextvars import Token
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf, isfinite
@@ -9,13 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from infrastructure.errors import ConfigurationError, DeadlineExceededError
-from infrastructure.resilience.budget import (
-    GivenUp,
-    Repeating,
-    begin_repeating,
-    end_repeating,
-    is_left_to_outer,
-)
+from infrastructure.resilience.budget import GivenUp, Repetition, is_left_to_outer
 from infrastructure.resilience.deadlines import Deadline, remaining
 
 if TYPE_CHECKING:
@@ -29,6 +22,7 @@ class End(StrEnum):
     ATTEMPTS = "no attempts are left"
     DEADLINE = "the next wait would last past the deadline"
     BUDGET = "the retry budget is spent"
+    ASKED = "the other side asks for a longer wait than is granted"
     INNER = "a retry inside has given up on it"
     OUTER = "a retry around this one repeats it"
 
@@ -103,9 +97,10 @@ class Attempts:
     def _next(self, waited: float, *, interrupts: bool) -> "Attempt":
         if self.number:
             self.waits.append(waited)
-            self._retry.retries += 1
             self._retry.waited_seconds += waited
         self.number += 1
+        if self.number > 1:
+            self._retry.count_repetition(self.number)
         self._is_out = True
         return Attempt(self, self._retry, self._limit(), interrupts=interrupts)
 
@@ -129,7 +124,10 @@ class Attempts:
         """The wait before another attempt, or why there is none."""
         if end := self._end_by(error):
             return None, end
-        wait = self._wait_after(error)
+        wait, asked = self._own_wait(error), self._asked_wait(error)
+        if asked > self._retry.max_retry_after:
+            return None, End.ASKED
+        wait = max(wait, asked)
         if wait >= self._left():
             return None, End.DEADLINE
         budget = self._retry.budget
@@ -148,16 +146,18 @@ class Attempts:
             return End.INNER
         return End.ATTEMPTS if self.number >= retry.max_attempts else None
 
-    def _wait_after(self, error: Exception) -> float:
+    def _own_wait(self, error: Exception) -> float:
         wait: object = self._retry.backoff(self.number + 1)
         if not (isinstance(wait, int | float) and isfinite(wait) and wait >= 0):
             what = f"the backoff strategy {self._retry.backoff!r} gave {wait!r}"
             hint = "It must give seconds, 0 or more."
             raise ConfigurationError(what, where=self._where, hint=hint) from error
-        asked = self._retry.retry_after(error)
-        if isinstance(asked, int | float) and asked > wait:
-            return max(wait, min(asked, self._retry.max_retry_after))
         return wait
+
+    def _asked_wait(self, error: Exception) -> float:
+        """What the other side asks for: to come earlier is to be refused again, or for longer."""
+        asked = self._retry.retry_after(error)
+        return asked if isinstance(asked, int | float) and asked > 0 else 0.0
 
     def _left(self) -> float:
         """Seconds to the nearest end: that of this use, or of a deadline around it."""
@@ -176,10 +176,10 @@ class Attempts:
     def _give_up(self, error: Exception, end: End) -> None:
         retry = self._retry
         retry.given_up[end] += 1
-        if self.number > 1 or end in {End.DEADLINE, End.BUDGET}:
+        if self.number > 1 or end in {End.DEADLINE, End.BUDGET, End.ASKED}:
             if len(getattr(error, "__notes__", ())) < _MOST_NOTES:
                 error.add_note(self._note(end))
-            if end in {End.ATTEMPTS, End.DEADLINE, End.BUDGET}:
+            if end in {End.ATTEMPTS, End.DEADLINE, End.BUDGET, End.ASKED}:
                 GivenUp.put_on(error, retry.dependency)
         self._tell(retry.on_give_up, error, end)
 
@@ -212,7 +212,7 @@ class Attempt:
         number: Which one it is, from 1.
     """
 
-    __slots__ = ("_attempts", "_deadline", "_repeating", "_retry", "number")
+    __slots__ = ("_attempts", "_deadline", "_repetition", "_retry", "number")
 
     def __init__(
         self, attempts: Attempts, retry: "Retry", limit: float | None, *, interrupts: bool
@@ -220,7 +220,7 @@ class Attempt:
         self.number = attempts.number
         self._attempts = attempts
         self._retry = retry
-        self._repeating: Token[tuple[Repeating, ...]] | None = None
+        self._repetition: Repetition | None = None
         self._deadline: Deadline | None = None
         if limit is not None:
             self._deadline = Deadline(
@@ -229,7 +229,7 @@ class Attempt:
 
     def __enter__(self) -> Self:
         if self.number > 1:
-            self._repeating = begin_repeating(self._retry)
+            self._repetition = Repetition(self._retry)
         if self._deadline is not None:
             self._deadline.__enter__()
         return self
@@ -240,8 +240,8 @@ class Attempt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        if self._repeating is not None:
-            end_repeating(self._repeating)
+        if self._repetition is not None:
+            self._repetition.end()
         if self._deadline is not None:
             try:
                 self._deadline.__exit__(kind, error, trace)

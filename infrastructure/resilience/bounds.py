@@ -21,15 +21,20 @@ def checked_number(
     )
 
 
-def checked_count(value: int, name: str, where: str) -> int:
-    """A whole number from 1.
+def checked_count(
+    value: int, name: str, where: str, *, at_least: int = 1, at_most: float = inf
+) -> int:
+    """A whole number within both bounds.
 
     Raises:
         ConfigurationError: It is none.
     """
-    if _is_finite(value) and value >= 1 and value == int(value):
+    if _is_finite(value) and at_least <= value <= at_most and value == int(value):
         return int(value)
-    raise ConfigurationError(f"{name} must be a whole number from 1; found {value!r}", where=where)
+    bounds = f"from {at_least}" if at_most == inf else f"from {at_least} to {at_most}"
+    raise ConfigurationError(
+        f"{name} must be a whole number {bounds}; found {value!r}", where=where
+    )
 
 
 def checked_seconds(value: float, name: str, where: str) -> float:

@@ -4,8 +4,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from functools import wraps
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from infrastructure.observability.metrics import Measurement
 from infrastructure.resilience.breaker_options import BreakerOptions
@@ -19,7 +18,7 @@ from infrastructure.resilience.circuit_states import (
 )
 from infrastructure.resilience.clock import SYSTEM_CLOCK, Clock
 from infrastructure.resilience.outcomes import Verdict
-from infrastructure.resilience.strategy import F, Link, LinkedStrategy, is_async
+from infrastructure.resilience.strategy import F, Gate, Link, Place, is_async
 
 __all__ = [
     "BreakerOptions",
@@ -39,7 +38,7 @@ _entered: ContextVar[tuple[tuple["CircuitBreaker", Ticket], ...]] = ContextVar(
 )
 
 
-class CircuitBreaker(LinkedStrategy):
+class CircuitBreaker(Gate):
     """Watches calls and refuses them while what they call fails.
 
     One breaker belongs to one thing that can fail, and is shared by all its callers: tasks,
@@ -58,6 +57,8 @@ class CircuitBreaker(LinkedStrategy):
         random_source: Numbers from 0 up to 1, for the jitter of open times.
         is_quiet: Its transitions are logged at DEBUG only, where its owner tells of outages.
     """
+
+    place = Place.BREAKER
 
     def __init__(
         self,
@@ -159,34 +160,6 @@ class CircuitBreaker(LinkedStrategy):
             self._end(ticket, _SUCCESS)
         return result
 
-    def __enter__(self) -> Self:
-        ticket = self._begin()
-        _entered.set((*_entered.get(), (self, ticket)))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        ticket = self._left()
-        if error is None:
-            self._end(ticket, _SUCCESS)
-        else:
-            self._end_with(ticket, error)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, trace)
-
     def force_open(self) -> None:
         """Refuse every call until `reset()` or `disable()`."""
         self._circuit.order(CircuitState.FORCED_OPEN)
@@ -202,6 +175,18 @@ class CircuitBreaker(LinkedStrategy):
     def measurements(self) -> Iterator[Measurement]:
         """Calls by outcome, transitions, the state and the rates of the window."""
         return self._circuit.measurements()
+
+    def _enters(self) -> bool:
+        ticket = self._begin()
+        _entered.set((*_entered.get(), (self, ticket)))
+        return True
+
+    def _exit(self, error: BaseException | None) -> None:
+        ticket = self._left()
+        if error is None:
+            self._end(ticket, _SUCCESS)
+        else:
+            self._end_with(ticket, error)
 
     def _end_with(self, ticket: Ticket, error: BaseException) -> None:
         verdict = Verdict.NONE

@@ -87,9 +87,9 @@ class BreakerOptions:
         calls = window.calls
         if calls < self.minimum_calls:
             return ""
-        if window.failures >= self.failure_rate * calls:
+        if window.failure_rate >= self.failure_rate:
             return f"{window.failures} of {calls} calls failed (limit {self.failure_rate:.0%})"
-        if self.slow_call_seconds is not None and window.slow_calls >= self.slow_call_rate * calls:
+        if self.slow_call_seconds is not None and window.slow_call_rate >= self.slow_call_rate:
             return (
                 f"{window.slow_calls} of {calls} calls took longer than "
                 f"{self.slow_call_seconds:g} s (limit {self.slow_call_rate:.0%})"

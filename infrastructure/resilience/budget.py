@@ -2,7 +2,7 @@
 
 import threading
 from contextlib import suppress
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Protocol
 
 from infrastructure.resilience.bounds import checked_number
@@ -13,7 +13,7 @@ class RetryBudget:
     """Lets retries be a part of the calls, so that they do not finish off what is overloaded.
 
     Each call earns `fraction` of a retry and each second `min_per_second`; at most `burst` are
-    kept. Share one between all who call the same dependency.
+    kept. A hedge is paid for as a retry is. Share one between all who call the same dependency.
 
     Args:
         fraction: Retries for one call, from 0 to 1.
@@ -77,8 +77,8 @@ class RetryBudget:
         self._settled_calls, self._settled_at = calls, now
 
 
-class Repeating(Protocol):
-    """A retry that is at its second attempt or a later one."""
+class Repeats(Protocol):
+    """A retry."""
 
     @property
     def dependency(self) -> str:
@@ -90,25 +90,36 @@ class Repeating(Protocol):
         ...
 
 
-_repeating: ContextVar[tuple[Repeating, ...]] = ContextVar("switchgear_repeating", default=())
+class Repetition:
+    """A second attempt or a later one: while it lasts, retries inside leave errors to its retry.
+
+    A task that was started inside and outlives it has nobody left to leave them to.
+    """
+
+    __slots__ = ("_token", "is_over", "retry")
+
+    def __init__(self, retry: Repeats) -> None:
+        self.retry = retry
+        self.is_over = False
+        lasting = [one for one in _repetitions.get() if not one.is_over]
+        self._token = _repetitions.set((*lasting, self))
+
+    def end(self) -> None:
+        """It is over; a generator that is closed by another task never began in that one."""
+        self.is_over = True
+        with suppress(ValueError):
+            _repetitions.reset(self._token)
 
 
-def begin_repeating(retry: Repeating) -> Token[tuple[Repeating, ...]]:
-    """From here on retries inside leave errors of the same dependency to this one."""
-    return _repeating.set((*_repeating.get(), retry))
-
-
-def end_repeating(token: Token[tuple[Repeating, ...]]) -> None:
-    """Until here; a generator that is closed by another task than it ran in never began there."""
-    with suppress(ValueError):
-        _repeating.reset(token)
+_repetitions: ContextVar[tuple[Repetition, ...]] = ContextVar("switchgear_repetitions", default=())
 
 
 def is_left_to_outer(error: Exception, dependency: str) -> bool:
     """Whether a retry around the caller repeats already, and will take this error."""
     return any(
-        same_dependency(outer.dependency, dependency) and outer.takes(error)
-        for outer in _repeating.get()
+        same_dependency(outer.retry.dependency, dependency) and outer.retry.takes(error)
+        for outer in _repetitions.get()
+        if not outer.is_over
     )
 
 

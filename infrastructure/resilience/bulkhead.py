@@ -4,23 +4,20 @@ import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from infrastructure.errors import OverloadedError
 from infrastructure.observability.metrics import COMPONENT, Measurement, counter, gauge
-from infrastructure.resilience.bounds import checked_count, checked_number, checked_seconds
+from infrastructure.resilience.bounds import checked_count, checked_seconds
 from infrastructure.resilience.clock import SYSTEM_CLOCK, Clock
-from infrastructure.resilience.strategy import Link, LinkedStrategy
+from infrastructure.resilience.strategy import Gate, Link, Place
 from infrastructure.resilience.turns import TaskTurn, ThreadTurn, Turn
-
-T = TypeVar("T")
 
 _METRIC = "switchgear.resilience.bulkhead"
 _MOST_PLACES = 1_000_000
 
 
-class Bulkhead(LinkedStrategy):
+class Bulkhead(Gate):
     """Keeps one thing that is slow from taking every task and thread there is.
 
     Tasks, threads and event loops share its places. Who waits is served in the order of coming;
@@ -38,6 +35,8 @@ class Bulkhead(LinkedStrategy):
         ConfigurationError: A number is out of its range.
     """
 
+    place = Place.BULKHEAD
+
     def __init__(
         self,
         max_concurrent: int,
@@ -49,14 +48,15 @@ class Bulkhead(LinkedStrategy):
     ) -> None:
         self.name = name
         where = name or "bulkhead"
-        self._max_concurrent = checked_count(max_concurrent, "max_concurrent", where)
-        checked_number(max_concurrent, "max_concurrent", where, at_most=_MOST_PLACES)
-        self._max_waiting = int(checked_number(max_waiting, "max_waiting", where))
+        self._max_concurrent = checked_count(
+            max_concurrent, "max_concurrent", where, at_most=_MOST_PLACES
+        )
+        self._max_waiting = checked_count(max_waiting, "max_waiting", where, at_least=0)
         self._wait_seconds = checked_seconds(wait_seconds, "wait_seconds", where)
         self._clock = clock
         # A list gives and takes an item in one step that no thread can come between, which is
         # much cheaper than a lock.
-        self._free: list[None] = [None] * max_concurrent
+        self._free: list[None] = [None] * self._max_concurrent
         # Reentrant: a coroutine that is collected while the lock is held leaves in here.
         self._lock = threading.RLock()
         self._queue: OrderedDict[Turn, None] = OrderedDict()
@@ -85,7 +85,7 @@ class Bulkhead(LinkedStrategy):
         async def placed(
             call: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
-            if not self._took_place():
+            if not self._enters():
                 await self._wait()
             try:
                 return await inner(call, args, kwargs)
@@ -93,41 +93,6 @@ class Bulkhead(LinkedStrategy):
                 self._leave()
 
         return placed
-
-    def run_sync(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        """Make the call in this thread when there is a place for it.
-
-        Raises:
-            OverloadedError: No place, or none in time.
-        """
-        with self:
-            return call(*args, **kwargs)
-
-    def __enter__(self) -> Self:
-        if not self._took_place():
-            self._wait_sync()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._leave()
-
-    async def __aenter__(self) -> Self:
-        if not self._took_place():
-            await self._wait()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._leave()
 
     def measurements(self) -> Iterator[Measurement]:
         """How full it is, and how many were let in and turned away."""
@@ -140,13 +105,16 @@ class Bulkhead(LinkedStrategy):
             here = {**labels, "reason": reason}
             yield counter(f"{_METRIC}.refused", count, here, unit="{call}")
 
-    def _took_place(self) -> bool:
+    def _enters(self) -> bool:
         try:
             self._free.pop()
         except IndexError:
             return False
         self._admitted += 1
         return True
+
+    def _exit(self, error: BaseException | None) -> None:  # noqa: ARG002 - a place is given back however it was used
+        self._leave()
 
     def _leave(self) -> None:
         if self._queue:

@@ -8,7 +8,7 @@ from infrastructure.errors import ConfigurationError
 from infrastructure.observability.metrics import COMPONENT, Measurement, counter
 from infrastructure.resilience.bounds import checked_number
 from infrastructure.resilience.clock import SYSTEM_CLOCK, Clock
-from infrastructure.resilience.strategy import Strategy
+from infrastructure.resilience.strategy import Place, Strategy
 
 T = TypeVar("T")
 
@@ -46,6 +46,8 @@ class Chaos(Strategy):
         ConfigurationError: Neither a test nor armed; or a number is out of its range, nothing
             is injected, or both an error and a result are.
     """
+
+    place = Place.CHAOS
 
     def __init__(
         self,

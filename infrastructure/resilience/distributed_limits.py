@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
-from typing import Any, Never, Protocol, TypeVar
+from typing import Any, Never, TypeVar
 from urllib.parse import quote
 
 from limits import RateLimitItemPerSecond
@@ -25,7 +25,8 @@ from infrastructure.resilience.breaker import BreakerOptions, CircuitBreaker
 from infrastructure.resilience.clock import SYSTEM_CLOCK, Clock
 from infrastructure.resilience.deadlines import deadline
 from infrastructure.resilience.rate_limiter import RateLimiter
-from infrastructure.resilience.strategy import Strategy
+from infrastructure.resilience.storage import Executes
+from infrastructure.resilience.strategy import Link, LinkedStrategy, Place
 
 T = TypeVar("T")
 
@@ -34,14 +35,6 @@ _LONGEST_NAME = 200
 _LOCAL_BUCKETS = 1_000
 #: The storage's word on when to come again is an estimate, and may be zero.
 _SHORTEST_WAIT_SECONDS = 0.01
-
-
-class Executes(Protocol):
-    """A connection to Redis: the connection manager of kind redis is one."""
-
-    async def execute(self, *command: Any) -> Any:
-        """Send one command, never repeated, and give its answer; or raise our errors."""
-        ...
 
 
 class OnStorageError(StrEnum):
@@ -53,7 +46,7 @@ class OnStorageError(StrEnum):
     """Everything is refused."""
 
 
-class DistributedRateLimiter(Strategy):
+class DistributedRateLimiter(LinkedStrategy):
     """At most `rate` calls in any window of `per_seconds`, counted by all processes together.
 
     The window slides: the count of the window before fades out while the present one fills. A
@@ -74,6 +67,8 @@ class DistributedRateLimiter(Strategy):
     Raises:
         ConfigurationError: A number is out of its range, or there is no name.
     """
+
+    place = Place.RATE_LIMIT
 
     def __init__(
         self,
@@ -106,14 +101,20 @@ class DistributedRateLimiter(Strategy):
     def __repr__(self) -> str:
         return f"<DistributedRateLimiter {self.name}: {self._item}>"
 
-    async def run(self, call: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
-        """Await the call when it is let in.
+    def around(self, inner: Link) -> Link:
+        """Await the link when it is let in.
 
         Raises:
             OverloadedError: It is not.
         """
-        await self.acquire()
-        return await call(*args, **kwargs)
+
+        async def limited(
+            call: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            await self.acquire()
+            return await inner(call, args, kwargs)
+
+        return limited
 
     def run_sync(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> Never:  # noqa: ARG002 - the port's
         """Not offered: it would need a second, blocking connection.

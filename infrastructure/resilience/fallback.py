@@ -5,9 +5,8 @@ from typing import Any, TypeVar, cast
 
 from infrastructure.errors import ConfigurationError
 from infrastructure.observability.metrics import COMPONENT, Measurement, counter
-from infrastructure.resilience.chains import innermost
 from infrastructure.resilience.rules import TEMPORARY, ErrorRules, Rule
-from infrastructure.resilience.strategy import Link, LinkedStrategy, is_async
+from infrastructure.resilience.strategy import Link, LinkedStrategy, Place, innermost, is_async
 
 T = TypeVar("T")
 
@@ -32,6 +31,8 @@ class Fallback(LinkedStrategy):
     Raises:
         ConfigurationError: Neither a value nor a function is given, or both are.
     """
+
+    place = Place.FALLBACK
 
     def __init__(
         self,

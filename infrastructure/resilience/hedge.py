@@ -9,24 +9,12 @@ from infrastructure.errors import ConfigurationError
 from infrastructure.observability.metrics import COMPONENT, Measurement, counter
 from infrastructure.resilience.bounds import checked_count, checked_number
 from infrastructure.resilience.budget import RetryBudget
-from infrastructure.resilience.chains import innermost
 from infrastructure.resilience.clock import SYSTEM_CLOCK, Clock
+from infrastructure.resilience.idempotence import is_idempotent
 from infrastructure.resilience.race import Latencies, Race
-from infrastructure.resilience.strategy import F, Link, LinkedStrategy, is_async
+from infrastructure.resilience.strategy import F, Link, LinkedStrategy, Place, is_async
 
 T = TypeVar("T")
-
-
-def idempotent(function: F) -> F:
-    """Mark a function whose call, made twice, does no more than one: it may be hedged."""
-    function.__idempotent__ = True  # type: ignore[attr-defined]  # functions take attributes
-    return function
-
-
-def is_idempotent(call: Callable[..., Any], *args: Any) -> bool:
-    """Whether it is marked: itself, what a partial calls, or what a strategy is to run."""
-    target, _ = innermost(call, args)
-    return bool(getattr(target, "__idempotent__", False))
 
 
 class Hedge(LinkedStrategy):
@@ -52,6 +40,8 @@ class Hedge(LinkedStrategy):
     Raises:
         ConfigurationError: An argument makes no sense, or a call is not marked idempotent.
     """
+
+    place = Place.HEDGE
 
     def __init__(
         self,
@@ -112,6 +102,8 @@ class Hedge(LinkedStrategy):
     async def _won(self, race: "Race[T]") -> T:
         """What the first to succeed gives."""
         self.calls += 1
+        if self.budget is not None:
+            self.budget.calls += 1
         began = self._clock.now()
         try:
             winner = await self._raced(race)

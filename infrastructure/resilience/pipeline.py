@@ -1,55 +1,17 @@
 """Several strategies around one call, in the one order that makes sense."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from enum import IntEnum
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from infrastructure.errors import ConfigurationError
 from infrastructure.observability.metrics import Measured, Measurement
-from infrastructure.resilience.breaker import CircuitBreaker
-from infrastructure.resilience.bulkhead import Bulkhead
-from infrastructure.resilience.chaos import Chaos
-from infrastructure.resilience.fallback import Fallback
-from infrastructure.resilience.hedge import Hedge, is_idempotent
-from infrastructure.resilience.rate_limiter import RateLimiter
-from infrastructure.resilience.retry import Retry
-from infrastructure.resilience.strategy import Link, Strategy, called
+from infrastructure.resilience.hedge import Hedge
+from infrastructure.resilience.idempotence import is_idempotent
+from infrastructure.resilience.strategy import Link, Place, Strategy, called
 from infrastructure.resilience.timeout import Timeout
 
 T = TypeVar("T")
-
-
-class Place(IntEnum):
-    """Where a strategy stands, from the caller inwards.
-
-    The fallback sees every failure. The total timeout bounds retries and their waits. Each
-    attempt and each hedge asks the breaker, so that they stop when it opens, and pays the rate
-    limit; only one that may go takes a place in the bulkhead, and its own time runs from there.
-    Chaos stands for the dependency itself.
-    """
-
-    FALLBACK = 1
-    TIMEOUT = 2
-    RETRY = 3
-    HEDGE = 4
-    BREAKER = 5
-    RATE_LIMIT = 6
-    BULKHEAD = 7
-    ATTEMPT_TIMEOUT = 8
-    CHAOS = 9
-    INNERMOST = 10
-
-
-_PLACES: Final[dict[type[Strategy], Place]] = {
-    Fallback: Place.FALLBACK,
-    Retry: Place.RETRY,
-    Hedge: Place.HEDGE,
-    CircuitBreaker: Place.BREAKER,
-    RateLimiter: Place.RATE_LIMIT,
-    Bulkhead: Place.BULKHEAD,
-    Chaos: Place.CHAOS,
-}
 
 
 class Pipeline(Strategy):
@@ -58,8 +20,8 @@ class Pipeline(Strategy):
     A hedge is left out for calls that are not marked idempotent, and for plain functions.
 
     Args:
-        strategies: Each kind at most once. A `Timeout` bounds each attempt; a strategy of
-            another class stands innermost, those in the order given.
+        strategies: At most one for each place, and any number innermost, in the order given. A
+            `Timeout` bounds each attempt.
         timeout: Bounds the whole.
         name: Where it stands, such as `llm.default`.
 
@@ -71,7 +33,7 @@ class Pipeline(Strategy):
         self, *strategies: Strategy, timeout: Timeout | None = None, name: str = ""
     ) -> None:
         self.name = name
-        placed = [(_place_of(strategy), strategy) for strategy in strategies]
+        placed = [(strategy.place, strategy) for strategy in strategies]
         if timeout is not None:
             placed.append((Place.TIMEOUT, timeout))
         placed.sort(key=lambda each: each[0])
@@ -122,13 +84,6 @@ def _chained(runs: Iterable[Callable[..., Any]]) -> Callable[..., Any]:
 
 def _called(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     return call(*args, **kwargs)
-
-
-def _place_of(strategy: Strategy) -> Place:
-    if isinstance(strategy, Timeout):
-        return Place.ATTEMPT_TIMEOUT
-    found = (place for kind, place in _PLACES.items() if isinstance(strategy, kind))
-    return next(found, Place.INNERMOST)
 
 
 def _refuse_doubles(placed: list[tuple[Place, Strategy]], name: str) -> None:

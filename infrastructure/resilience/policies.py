@@ -2,10 +2,14 @@
 
 import copy
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
-from infrastructure.config.models.resilience import PolicySettings, ResilienceSettings
+from infrastructure.config.models.resilience import (
+    HEDGED_PARTS,
+    PolicySettings,
+    ResilienceSettings,
+)
 from infrastructure.config.models.strategies import (
     BreakerSettings,
     ChaosSettings,
@@ -37,20 +41,9 @@ from infrastructure.resilience.hedge import Hedge
 from infrastructure.resilience.pipeline import Pipeline
 from infrastructure.resilience.rate_limiter import RateLimiter
 from infrastructure.resilience.retry import Retry
+from infrastructure.resilience.storage import Connections, LateConnection
 from infrastructure.resilience.strategy import Strategy
 from infrastructure.resilience.timeout import Timeout
-
-
-class Executes(Protocol):
-    """A connection that limits of many processes are counted in: the manager of kind redis."""
-
-    async def execute(self, *command: Any) -> Any:
-        """Send one command, never repeated, and give its answer."""
-        ...
-
-
-#: From the path of a connection to its provider, which is asked for the connection each time.
-Connections = Callable[[str], Callable[[], Executes]]
 
 
 class Policies:
@@ -95,12 +88,15 @@ class Policies:
                 (`llm`), else of `default`.
 
         Raises:
-            ConfigurationError: There is no such policy.
+            ConfigurationError: There is no such policy; or it hedges the calls of a block that may
+                not be made twice.
         """
         with self._lock:
             found = self._built.get(name)
             if found is None:
-                found = self._built[name] = self._pipeline(self._meant(name), name)
+                settings = self._meant(name)
+                self._refuse_vain_hedge(settings, name)
+                found = self._built[name] = self._pipeline(settings, name)
         return found
 
     def measurements(self) -> Iterator[Measurement]:
@@ -126,21 +122,23 @@ class Policies:
             hint=f"{did_you_mean(names[0], known)}Known: {', '.join(sorted(known)) or 'none'}.",
         )
 
+    def _refuse_vain_hedge(self, settings: PolicySettings, name: str) -> None:
+        part = name.partition(".")[0]
+        if name in self._named and settings.is_hedged and part not in HEDGED_PARTS:
+            raise ConfigurationError(
+                f"its policy '{self._named[name]}' has a hedge, which would do nothing here: "
+                f"no call of the part {part} may be made twice",
+                where=name,
+                hint=f"Say hedge: {{enabled: false}} in its policy. "
+                f"Hedged are reads of: {', '.join(sorted(HEDGED_PARTS))}.",
+            )
+
     def _pipeline(self, settings: PolicySettings, name: str) -> Pipeline:
         seconds = settings.timeout_seconds
         whole = Timeout(seconds, name=f"{name}.timeout", clock=self._clock) if seconds else None
-        outer = [*self._outer(settings, name)]
-        inner = [*self._inner(settings, name)]
-        limit = settings.shared_limit
-        if limit is not None:
-            # of another class than the limiter of one process, it stands within all it is given
-            # beside; what belongs within it is a pipeline of its own
-            within = [Pipeline(*inner, name=name)] if inner else []
-            inner = [self._shared_limiter(limit, name), *within]
-        return Pipeline(*outer, *inner, timeout=whole, name=name)
+        return Pipeline(*self._strategies(settings, name), timeout=whole, name=name)
 
-    def _outer(self, settings: PolicySettings, name: str) -> Iterator[Strategy]:
-        """What stands around the rate limit."""
+    def _strategies(self, settings: PolicySettings, name: str) -> Iterator[Strategy]:
         shared = {"name": name, "clock": self._clock}
         if (fallback := settings.fallback) and fallback.enabled:
             yield _fallback(fallback, name)
@@ -150,12 +148,8 @@ class Policies:
             yield _hedge(hedge, _named(shared, "hedge"))
         if (breaker := settings.breaker) and breaker.enabled:
             yield CircuitBreaker(_breaker(breaker), **_named(shared, "breaker"))
-
-    def _inner(self, settings: PolicySettings, name: str) -> Iterator[Strategy]:
-        """The rate limit of this process, and what stands within any."""
-        shared = {"name": name, "clock": self._clock}
-        if (limit := settings.rate_limit) and limit.enabled and limit.connection is None:
-            yield RateLimiter(**_local_numbers(limit), **_named(shared, "rate_limit"))
+        if (limit := settings.rate_limit) and limit.enabled:
+            yield self._limiter(limit, _named(shared, "rate_limit"))
         if (bulkhead := settings.bulkhead) and bulkhead.enabled:
             yield Bulkhead(**bulkhead.numbers(), **_named(shared, "bulkhead"))
         if settings.attempt_timeout_seconds is not None:
@@ -163,42 +157,30 @@ class Policies:
         if (chaos := settings.chaos) and chaos.enabled:
             yield _chaos(chaos, self._profiles, _named(shared, "chaos"))
 
-    def _shared_limiter(self, limit: RateLimitSettings, name: str) -> Strategy:
-        where = f"{name}.rate_limit"
+    def _limiter(self, limit: RateLimitSettings, shared: dict[str, Any]) -> Strategy:
+        """Of this process, or of all that count in one Redis."""
+        if limit.connection is None:
+            return RateLimiter(**_local_numbers(limit), **shared)
         if self._connections is None:
             raise ConfigurationError(
                 f"the connection {limit.connection} is known to the root container only",
-                where=where,
+                where=shared["name"],
                 hint="Build it by `Container(...)`, or give Policies its `connections`.",
             )
         try:
             from infrastructure.resilience.distributed_limits import DistributedRateLimiter
         except ImportError as error:
-            raise MissingExtraError("limits", error.name or "limits", where=where) from error
+            found = error.name or "limits"
+            raise MissingExtraError("limits", found, where=shared["name"]) from error
         return DistributedRateLimiter(
-            _Connection(self._connections, str(limit.connection)),
+            LateConnection(self._connections, limit.connection),
             int(limit.rate),
             int(limit.per_seconds),
-            name=where,
             namespace=self._namespace,
             wait_seconds=limit.wait_seconds,
             on_storage_error=limit.on_storage_error,
-            clock=self._clock,
+            **shared,
         )
-
-
-class _Connection:
-    """A connection that is looked up when it is first needed: it may name a policy itself."""
-
-    def __init__(self, connections: Connections, path: str) -> None:
-        self._connections = connections
-        self._path = path
-        self._provider: Callable[[], Executes] | None = None
-
-    async def execute(self, *command: Any) -> Any:
-        if self._provider is None:
-            self._provider = self._connections(self._path)
-        return await self._provider().execute(*command)
 
 
 class _Copies:

@@ -3,30 +3,28 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from infrastructure.errors import OverloadedError, RejectedError
 from infrastructure.observability.metrics import COMPONENT, Measurement, counter, gauge
 from infrastructure.resilience.bounds import checked_number, checked_seconds
 from infrastructure.resilience.clock import SYSTEM_CLOCK, Clock
-from infrastructure.resilience.strategy import Link, LinkedStrategy
+from infrastructure.resilience.strategy import Gate, Link, Place
 from infrastructure.resilience.turns import TaskTurn, ThreadTurn, Turn
-
-T = TypeVar("T")
 
 _METRIC = "switchgear.resilience.rate_limiter"
 #: Below this, a missing part of a token or of a second is an error of the floating point.
 _GRAIN = 1e-6
 
 
-class RateLimiter(LinkedStrategy):
+class RateLimiter(Gate):
     """Lets calls begin at a steady rate, and a burst of them after a pause.
 
     In any stretch of `s` seconds at most `burst + rate * s / per_seconds` tokens are given. Who
     waits is served in the order of coming, whatever the amounts; who leaves the queue takes
     nothing. A wait is refused at once when it would be longer than `wait_seconds`, so nobody
-    waits in vain. Tasks, threads and event loops share one bucket.
+    waits in vain. A token that was taken stays taken, whatever became of the call. Tasks, threads
+    and event loops share one bucket.
 
     Args:
         rate: How many tokens come every `per_seconds`.
@@ -39,6 +37,8 @@ class RateLimiter(LinkedStrategy):
     Raises:
         ConfigurationError: A number is out of its range.
     """
+
+    place = Place.RATE_LIMIT
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class RateLimiter(LinkedStrategy):
         async def after_waiting(
             call: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
-            await self._wait(1.0)
+            await self._wait()
             return await inner(call, args, kwargs)
 
         def limited(
@@ -100,16 +100,6 @@ class RateLimiter(LinkedStrategy):
             return go_on(call, args, kwargs)
 
         return limited
-
-    def run_sync(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        """Make the call in this thread when a token is there.
-
-        Raises:
-            OverloadedError: It would have to wait too long.
-        """
-        if not self.try_acquire():
-            self._wait_sync(1.0)
-        return call(*args, **kwargs)
 
     def try_acquire(self, tokens: float = 1.0) -> bool:
         """Take tokens if they are there and nobody waits for them."""
@@ -149,30 +139,6 @@ class RateLimiter(LinkedStrategy):
         if not self.try_acquire(tokens):
             self._wait_sync(tokens)
 
-    def __enter__(self) -> Self:
-        self.acquire_sync()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """A token that was taken stays taken."""
-
-    async def __aenter__(self) -> Self:
-        await self.acquire()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """A token that was taken stays taken."""
-
     def measurements(self) -> Iterator[Measurement]:
         """How many were let in, waited, and were turned away, and what the bucket holds."""
         labels = {COMPONENT: self.name}
@@ -184,7 +150,10 @@ class RateLimiter(LinkedStrategy):
         yield gauge(f"{_METRIC}.waiting", len(self._queue), labels, unit="{call}")
         yield gauge(f"{_METRIC}.tokens", held, labels, unit="{token}")
 
-    async def _wait(self, tokens: float) -> None:
+    def _enters(self) -> bool:
+        return self.try_acquire()
+
+    async def _wait(self, tokens: float = 1.0) -> None:
         turn = TaskTurn()
         self._queue_up(turn, tokens)
         try:
@@ -194,7 +163,7 @@ class RateLimiter(LinkedStrategy):
         finally:
             self._leave(turn)
 
-    def _wait_sync(self, tokens: float) -> None:
+    def _wait_sync(self, tokens: float = 1.0) -> None:
         turn = ThreadTurn()
         self._queue_up(turn, tokens)
         try:

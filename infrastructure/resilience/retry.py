@@ -12,10 +12,20 @@ from infrastructure.resilience.bounds import checked_count, checked_number, chec
 from infrastructure.resilience.budget import GivenUp, RetryBudget
 from infrastructure.resilience.clock import SYSTEM_CLOCK, Clock
 from infrastructure.resilience.rules import TEMPORARY, ErrorRules, Rule
-from infrastructure.resilience.strategy import F, Link, LinkedStrategy, called, is_async
+from infrastructure.resilience.strategy import (
+    F,
+    Link,
+    LinkedStrategy,
+    Place,
+    called,
+    is_async,
+)
 
 T = TypeVar("T")
 Hook = Callable[[RetryEvent], object]
+
+#: A label has few values: attempts from this number on are counted together.
+_LAST_COUNTED = 10
 
 
 class Retry(LinkedStrategy):
@@ -42,7 +52,8 @@ class Retry(LinkedStrategy):
         attempt_timeout: Seconds for each attempt, in a coroutine.
         retry_after: The seconds an error asks to wait, or None; by default its attribute
             `retry_after_seconds`. The wait is never shorter.
-        max_retry_after: The longest such wait, in seconds, that is granted.
+        max_retry_after: The longest such wait, in seconds, that is granted. When more is asked
+            for, the error is raised at once: to come earlier than asked is to be refused again.
         budget: Pays for retries; shared by all who call the same dependency.
         dependency: What is called. An error that a retry inside this one has given up on is not
             retried again, unless both say what they call and it differs.
@@ -53,13 +64,16 @@ class Retry(LinkedStrategy):
 
     Attributes:
         calls: How many uses there were.
-        retries: How many attempts were made after a first one.
+        repetitions: How many attempts were made after a first one, by their number, from 2; those
+            from 10 on together.
         waited_seconds: How long was waited before them.
         given_up: How many uses failed, by reason.
 
     Raises:
         ConfigurationError: An argument makes no sense.
     """
+
+    place = Place.RETRY
 
     def __init__(
         self,
@@ -95,7 +109,7 @@ class Retry(LinkedStrategy):
         self.name = name
         self.clock = clock
         self.calls = 0
-        self.retries = 0
+        self.repetitions: Counter[int] = Counter()
         self.waited_seconds = 0.0
         self.given_up: Counter[End] = Counter()
         self._is_timed = timeout is not None or attempt_timeout is not None
@@ -214,15 +228,27 @@ class Retry(LinkedStrategy):
             self.budget.calls += 1
         return Attempts(self)
 
+    @property
+    def retries(self) -> int:
+        """How many attempts were made after a first one."""
+        return self.repetitions.total()
+
+    def count_repetition(self, number: int) -> None:
+        """One more attempt of this number."""
+        self.repetitions[min(number, _LAST_COUNTED)] += 1
+
     def takes(self, error: Exception) -> bool:
         """Whether such an error is retried."""
         return self.retry_on.mean(error) and not self.stop_on.mean(error)
 
     def measurements(self) -> Iterator[Measurement]:
-        """Calls, retries, the time waited, and the uses given up, by reason."""
+        """Calls, retries by attempt, the time waited, and the uses given up, by reason."""
         labels = {COMPONENT: self.name}
         yield counter("switchgear.resilience.retry.calls", self.calls, labels, unit="{call}")
-        yield counter("switchgear.resilience.retry.retries", self.retries, labels, unit="{retry}")
+        for number in range(2, min(self.max_attempts, _LAST_COUNTED) + 1):
+            here = {**labels, "attempt": f"{number}+" if number == _LAST_COUNTED else f"{number}"}
+            count = self.repetitions[number]
+            yield counter("switchgear.resilience.retry.retries", count, here, unit="{retry}")
         yield counter(
             "switchgear.resilience.retry.wait.duration", self.waited_seconds, labels, unit="s"
         )

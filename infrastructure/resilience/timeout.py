@@ -8,7 +8,7 @@ from infrastructure.observability.metrics import COMPONENT, Measurement, counter
 from infrastructure.resilience.bounds import checked_seconds
 from infrastructure.resilience.clock import SYSTEM_CLOCK, Clock
 from infrastructure.resilience.deadlines import Scope, Terms, remaining
-from infrastructure.resilience.strategy import Link, LinkedStrategy
+from infrastructure.resilience.strategy import Link, LinkedStrategy, Place
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ class Timeout(LinkedStrategy):
     Raises:
         DeadlineExceededError: A call took longer.
     """
+
+    place = Place.ATTEMPT_TIMEOUT
 
     def __init__(self, seconds: float, *, name: str = "", clock: Clock = SYSTEM_CLOCK) -> None:
         self.seconds = checked_seconds(seconds, "seconds", name or "Timeout")

@@ -17,8 +17,7 @@ bytes that are foreign, cut or damaged are told apart. Reading runs no code of t
 
 from typing import Any, Final
 
-from infrastructure.errors import UnsupportedError
-from infrastructure.serialization.errors import Reason, RefusedError, UnreadableError
+from infrastructure.serialization.errors import Reason, UnreadableError
 from infrastructure.serialization.reading import read
 from infrastructure.serialization.signing import CHECKSUM_BYTES, checksum, has_checksum
 from infrastructure.serialization.writing import write
@@ -36,7 +35,7 @@ def encode(value: Any, *, where: str = "") -> bytes:
         UnsupportedError: It holds something of a type that is not listed above, is nested deeper
             than 64 levels, or contains itself; names the type and the path to it.
     """
-    content = _MARK + write_body(value, where=where)
+    content = _MARK + write(value, where=where)
     return content + checksum(content, b"")
 
 
@@ -53,15 +52,3 @@ def decode(data: bytes, *, where: str = "") -> Any:
     if not has_checksum(data, b""):
         raise UnreadableError(Reason.DAMAGED, "the stored bytes are cut or damaged", where=where)
     return read(data[_MARK_BYTES:-CHECKSUM_BYTES], where=where)
-
-
-def write_body(value: Any, *, where: str) -> bytes:
-    """The value without mark and checksum, for a form that has its own.
-
-    Raises:
-        UnsupportedError: As `encode`.
-    """
-    try:
-        return write(value)
-    except RefusedError as refused:
-        raise UnsupportedError(str(refused), where=where, hint=refused.hint) from None

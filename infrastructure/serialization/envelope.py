@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
 from zlib import crc32
 
-from infrastructure.config.models.serialization import EnvelopeSettings
-from infrastructure.errors import MissingExtraError, UnsupportedError
+from infrastructure.config.models.serialization import MIN_SECRET_CHARS, EnvelopeSettings
+from infrastructure.errors import ConfigurationError, MissingExtraError, UnsupportedError
 from infrastructure.serialization import compression, signing
-from infrastructure.serialization.codec import write_body
 from infrastructure.serialization.errors import Reason, UnreadableError
 from infrastructure.serialization.reading import read, unpack
 from infrastructure.serialization.signing import CHECKSUM_BYTES, RESIDUE, has_checksum
+from infrastructure.serialization.writing import write
 
 #: 0xc1 starts no msgpack value, no text and no pickle.
 _MAGIC: Final = b"\xc1SE"
@@ -26,8 +26,6 @@ _COMPRESSED: Final = 1
 _SIGNED: Final = 2
 _HEADER: Final = struct.Struct(">3sBBBI")
 _HEADER_BYTES: Final = _HEADER.size
-
-
 #: Stands for a value until `open` has read it.
 _UNREAD: Final = object()
 
@@ -39,11 +37,12 @@ class Envelope:
         schema_version: A number of the caller's; what another one sealed is not opened.
         compress_over_bytes: Larger bodies are compressed, where that makes them smaller.
         max_bytes: Bound on a body before compression.
-        secrets: The first signs; all open. None: a checksum stands for the signature.
+        secrets: The first signs; all open. Without any, a checksum stands for the signature.
         where: The provider path for errors.
 
     Raises:
         MissingExtraError: Compression is asked for, and the extra zstd is not installed.
+        ConfigurationError: A secret is so short that it can be guessed.
     """
 
     def __init__(
@@ -57,12 +56,15 @@ class Envelope:
     ) -> None:
         if compress_over_bytes is not None and not compression.is_installed:
             raise MissingExtraError("zstd", "backports.zstd", where=where)
+        if any(len(secret) < MIN_SECRET_CHARS for secret in secrets):
+            what = f"a secret that signs is shorter than {MIN_SECRET_CHARS} characters"
+            raise ConfigurationError(what, where=where, hint="Give a list of longer ones.")
         self._schema_version = schema_version
         self._plain_header = self._header(0)
         self._compress_over_bytes = compress_over_bytes
         self._max_bytes = max_bytes
         self._secrets = [secret.encode() for secret in secrets]
-        self._check_bytes = signing.MAC_BYTES if self._secrets else signing.CHECKSUM_BYTES
+        self._check_bytes = signing.MAC_BYTES if self._secrets else CHECKSUM_BYTES
         self._where = where
 
     @classmethod
@@ -80,9 +82,9 @@ class Envelope:
         """The value in bytes that `open` reads for the same key only.
 
         Raises:
-            UnsupportedError: It is of a type that cannot be stored, or larger than `max_bytes`.
+            UnsupportedError: It holds what cannot be stored, or is larger than `max_bytes`.
         """
-        body = write_body(value, where=self._where)
+        body = write(value, where=self._where)
         if len(body) > self._max_bytes:
             raise UnsupportedError(
                 f"a value of {len(body)} bytes is larger than {self._max_bytes}",

@@ -1,9 +1,25 @@
 """Whether msgpack alone keeps a value as it is, told level by level, without a loop over items."""
 
-from gc import get_referents
+import sys
 from typing import Any, Final
 
 from infrastructure.serialization.codes import MAX_DEPTH
+
+# What lists and dicts hold, keys too, but for those that are str exactly: these need no look.
+if sys.version_info < (3, 13):
+    from gc import get_referents as _held
+else:  # there, the dict of an object does not tell the collector what it holds
+
+    def _held(*values: Any) -> list[Any]:
+        found: list[Any] = []
+        for value in values:
+            if type(value) is dict:
+                found += value
+                found += value.values()
+            elif type(value) is list:
+                found += value
+        return found
+
 
 _SCALARS: Final = frozenset({bytes, bool, float, type(None), int, str})
 _ALL: Final = _SCALARS | {dict, list}
@@ -20,8 +36,7 @@ def is_plain(value: Any) -> bool:
         return True
     if kind not in _ALL:
         return False
-    # What lists and dicts hold, keys too, but for those that are str exactly: these need no look.
-    found = get_referents(value)
+    found = _held(value)
     for _ in range(MAX_DEPTH + 1):
         if _SCALARS.issuperset(map(type, found)):
             return True
@@ -29,5 +44,5 @@ def is_plain(value: Any) -> bool:
             return False
         if len(found) > _FEW:  # what contains itself many times must not be multiplied
             found = list({id(each): each for each in found}.values())
-        found = get_referents(*found)
+        found = _held(*found)
     return False

@@ -8,6 +8,7 @@ its `__post_init__`; what that changes is put back.
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from types import MemberDescriptorType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -77,6 +78,11 @@ def _dataclass_shape(cls: type[Any]) -> Shape:
             "Keep the built-in value in a field.",
         ) from None
     names = tuple(field.name for field in dataclasses.fields(cls))
+    refuse_more = _refuser(cls, names)
+
+    def take(value: Any) -> list[Any]:
+        refuse_more(value)
+        return [getattr(value, name, ABSENT) for name in names]
 
     def build(state: Sequence[Any]) -> Any:
         made = object.__new__(cls)
@@ -85,13 +91,22 @@ def _dataclass_shape(cls: type[Any]) -> Shape:
                 object.__setattr__(made, name, value)
         return made
 
-    return _fields_shape("dataclass", cls, names, build)
+    return Shape(name_of(cls), _mark("dataclass", cls, names), names, take, build)
 
 
 def _struct_shape(cls: type[msgspec.Struct]) -> Shape:
     names = cls.__struct_fields__
     put = msgspec.structs.force_setattr
     runs_more = hasattr(cls, "__post_init__")
+    refuse_more = _refuser(cls, names)
+
+    def take(value: Any) -> list[Any]:
+        refuse_more(value)
+        try:
+            return [getattr(value, name) for name in names]
+        except AttributeError as error:
+            what = f"cannot store a '{shown(cls)}': its field '{error.name}' was deleted"
+            raise RefusedError(what, "Set it, to None for example.") from None
 
     def build(state: Sequence[Any]) -> Any:
         made = cls(**dict(zip(names, state, strict=True)))
@@ -100,20 +115,12 @@ def _struct_shape(cls: type[msgspec.Struct]) -> Shape:
                 put(made, name, value)
         return made
 
-    return _fields_shape("struct", cls, names, build)
+    return Shape(name_of(cls), _mark("struct", cls, names), names, take, build)
 
 
-def _fields_shape(
-    kind: str, cls: type[Any], names: tuple[str, ...], build: Callable[[Sequence[Any]], Any]
-) -> Shape:
+def _mark(kind: str, cls: type[Any], names: tuple[str, ...]) -> bytes:
     types = annotations_of(cls)
-    mark = fingerprint(kind, [(name, types.get(name, "")) for name in names])
-
-    def take(value: Any) -> list[Any]:
-        _refuse_more(value, names)
-        return [getattr(value, name, ABSENT) for name in names]
-
-    return Shape(name_of(cls), mark, names, take, build)
+    return fingerprint(kind, [(name, types.get(name, "")) for name in names])
 
 
 def _model_shape(cls: type[BaseModel]) -> Shape:
@@ -124,9 +131,10 @@ def _model_shape(cls: type[BaseModel]) -> Shape:
     types = [(name, cls.model_fields[name].annotation) for name in fields]
     mark = fingerprint("model", [*types, *((name, "") for name in private)])
     all_set = frozenset(fields)
+    refuse_more = _refuser(cls, fields)
 
     def take(value: Any) -> list[Any]:
-        _refuse_more(value, fields)
+        refuse_more(value)
         hidden = value.__pydantic_private__ or {}
         given = value.__pydantic_fields_set__
         return [
@@ -137,9 +145,9 @@ def _model_shape(cls: type[BaseModel]) -> Shape:
         ]
 
     def build(state: Sequence[Any]) -> Any:
-        found = dict(zip(parts, state, strict=True))
-        extra, given = found.pop("model_extra"), found.pop("model_fields_set")
-        found = {name: value for name, value in found.items() if value is not ABSENT}
+        *values, extra, given = state
+        named = zip((*fields, *private), values, strict=True)
+        found = {name: value for name, value in named if value is not ABSENT}
         hidden = {name: found.pop(name) for name in private if name in found}
         made = cls.__new__(cls)
         object.__setattr__(made, "__dict__", found)
@@ -157,15 +165,34 @@ def _defined(value: Any) -> Any:
     return ABSENT if value is PydanticUndefined else value
 
 
-def _refuse_more(value: Any, names: tuple[str, ...]) -> None:
-    """Refuse what has attributes beside its fields; a `cached_property` can be made again."""
-    has = getattr(value, "__dict__", None)
-    if not has or (len(has) <= len(names) and has.keys() <= set(names)):
-        return
-    for name in has.keys() - set(names):
-        is_made_again = isinstance(getattr(type(value), name, None), cached_property)
-        if not is_made_again and not name.startswith("__"):
-            raise RefusedError(
-                f"cannot store a '{shown(type(value))}': its attribute '{name}' is no field",
-                "Declare it as a field.",
-            )
+def _refuser(cls: type[Any], names: tuple[str, ...]) -> Callable[[Any], None]:
+    """What refuses an object that has attributes beside its fields, in its dict or in slots.
+
+    A `cached_property` can be made again, and so can what the use of a generic class leaves.
+    """
+    known = frozenset(names)
+    slots = [
+        name
+        for each in cls.__mro__
+        for name, found in vars(each).items()
+        if isinstance(found, MemberDescriptorType) and name not in known
+        if not name.startswith("__pydantic_")
+    ]
+
+    def refuse(value: Any) -> None:
+        has = getattr(value, "__dict__", None) or ()
+        if not slots and known.issuperset(has):
+            return
+        for name in [*has, *(name for name in slots if hasattr(value, name))]:
+            is_made_again = isinstance(getattr(cls, name, None), cached_property)
+            if name not in known and not is_made_again and name != "__orig_class__":
+                raise RefusedError(
+                    f"cannot store a '{shown(cls)}': its attribute '{name}' is no field",
+                    "Declare it as a field.",
+                )
+
+    return refuse if slots or cls.__dictoffset__ else _no_more
+
+
+def _no_more(_: Any) -> None:
+    """What has neither a dict nor other slots has nothing beside its fields."""

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.msgpack import Ext
 
+from infrastructure.errors import UnsupportedError
 from infrastructure.serialization.class_names import shown
 from infrastructure.serialization.codes import MAX_DEPTH, Absent, Code, pack
 from infrastructure.serialization.errors import RefusedError
@@ -25,18 +26,21 @@ _ADVICE = "Turn it into a dict, a dataclass or a str first."
 _Writer = Callable[[Any, int], Any]
 
 
-def write(value: Any) -> bytes:
-    """The value in bytes.
+def write(value: Any, *, where: str) -> bytes:
+    """The value in bytes, without anything around them.
 
     Raises:
-        RefusedError: It holds something that cannot be stored.
+        UnsupportedError: It holds something that cannot be stored.
     """
     if is_plain(value):
         try:
             return pack(value)
         except (UnicodeEncodeError, OverflowError):
             pass  # a lone surrogate or a large int: legal in Python, not in msgpack
-    return pack(_prepare(value, 0))
+    try:
+        return pack(_prepare(value, 0))
+    except RefusedError as refused:
+        raise UnsupportedError(str(refused), where=where, hint=refused.hint) from None
 
 
 def _prepare(value: Any, depth: int) -> Any:
@@ -65,12 +69,12 @@ def _write_other(value: Any, depth: int) -> Ext:
 
 def _parts(shape: Shape, value: Any, depth: int) -> list[Any]:
     prepared: list[Any] = []
+    state = shape.take(value)
     try:
-        for part in shape.take(value):
+        for part in state:
             prepared.append(_prepare(part, depth))  # noqa: PERF401 - its length is the index
     except RefusedError as refused:
-        if len(prepared) < len(shape.parts) and refused.path is not None:
-            refused.path.append(f".{shape.parts[len(prepared)]}")
+        refused.path.append(f".{shape.parts[len(prepared)]}")
         raise
     return prepared
 
@@ -105,14 +109,16 @@ def _write_dict(value: dict[Any, Any], depth: int) -> Any:
     try:
         for key, item in value.items():
             if type(key) is not str or not key.isascii():
-                return _write_pairs(value, depth)
+                break
             kind = type(item)  # the commonest cases stand here: a call costs more than they do
-            is_plain = kind in _UNCHECKED or (kind is str and item.isascii())
-            prepared[key] = item if is_plain else _prepare(item, depth)
+            is_done = kind in _UNCHECKED or (kind is str and item.isascii())
+            prepared[key] = item if is_done else _prepare(item, depth)
+        else:
+            return prepared
     except RefusedError as refused:
         refused.path.append(_segment(key))
         raise
-    return prepared
+    return _write_pairs(value, depth)
 
 
 def _write_pairs(value: dict[Any, Any], depth: int) -> Ext:
@@ -133,8 +139,10 @@ def _segment(key: Any) -> str:
 
 def _write_datetime(value: datetime, _: int) -> Ext:
     zone = value.tzinfo
-    key = zone.key if type(zone) is ZoneInfo else None
-    return _moment(Code.DATETIME, value, key or value.utcoffset())
+    form = (zone.key if type(zone) is ZoneInfo else None) or value.utcoffset()
+    if zone is not None and form is None:
+        raise RefusedError("cannot store a 'datetime.datetime' whose zone gives no offset")
+    return _moment(Code.DATETIME, value, form)
 
 
 def _write_time(value: time, _: int) -> Ext:

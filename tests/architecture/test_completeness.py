@@ -54,17 +54,21 @@ def distribution_names(requirements: list[str]) -> set[str]:
     return {name[0].lower().replace("_", "-") for name in names if name}
 
 
-@cache
 def third_party(path: Path) -> frozenset[str]:
     """Distributions a module imports, itself or through modules of ours."""
     found: set[str] = set()
-    for _, module in imports(parsed(path)):
-        top = module.partition(".")[0]
-        own = ROOT / f"{module.replace('.', '/')}.py"
-        if top == "infrastructure":
-            found |= third_party(own) if own.exists() and own != path else set()
-        elif top not in sys.stdlib_module_names:
-            found |= {name.lower().replace("_", "-") for name in distributions().get(top, [top])}
+    seen, waiting = {path}, [path]
+    while waiting:
+        for _, module in imports(parsed(waiting.pop())):
+            top = module.partition(".")[0]
+            own = ROOT / f"{module.replace('.', '/')}.py"
+            if top == "infrastructure":
+                if own.exists() and own not in seen:
+                    seen.add(own)
+                    waiting.append(own)
+            elif top not in sys.stdlib_module_names:
+                known = distributions().get(top, [top])
+                found |= {name.lower().replace("_", "-") for name in known}
     return frozenset(found)
 
 

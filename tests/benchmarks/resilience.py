@@ -77,24 +77,63 @@ def inner() -> tuple[Strategy, ...]:
     return Fallback(value=0), Retry(budget=RetryBudget()), *limits
 
 
-def peers() -> dict[str, Callable[[], Call]]:
-    """Retries of others; what is not installed is left out."""
+def stamina(package: Any) -> Call:
+    """Without its hooks, which would log."""
+    package.instrumentation.set_on_retry_hooks([])
+    return package.retry(on=OSError, attempts=3)(work)  # type: ignore[no-any-return]  # theirs
 
-    def tenacity() -> Call:
-        package: Any = importlib.import_module("tenacity")
-        stop, on = package.stop_after_attempt(3), package.retry_if_exception_type(OSError)
-        return package.retry(stop=stop, retry=on)(work)  # type: ignore[no-any-return]  # theirs
 
-    def stamina() -> Call:
-        package: Any = importlib.import_module("stamina")
-        package.instrumentation.set_on_retry_hooks([])
-        return package.retry(on=OSError, attempts=3)(work)  # type: ignore[no-any-return]  # theirs
+def pybreaker(package: Any) -> Call:
+    """As a body: its decorator does not see what an awaited call raises."""
+    breaker = package.CircuitBreaker(fail_max=5)
 
-    def hyx() -> Call:
-        package: Any = importlib.import_module("hyx.retry")
-        return package.retry(on=OSError, attempts=3)(work)  # type: ignore[no-any-return]  # theirs
+    async def watched(number: int) -> int:
+        with breaker.calling():
+            return await work(number)
 
-    return {"[tenacity]": tenacity, "[stamina]": stamina, "[hyx retry]": hyx}
+    return watched
+
+
+def aiolimiter(package: Any) -> Call:
+    """As a body, which is all there is."""
+    limiter = package.AsyncLimiter(ENOUGH, 1)
+
+    async def limited(number: int) -> int:
+        async with limiter:
+            return await work(number)
+
+    return limited
+
+
+def pyrate_limiter(package: Any) -> Call:
+    """Its bucket in memory, asked without waiting."""
+    limiter = package.Limiter(package.Rate(int(ENOUGH), package.Duration.SECOND))
+
+    async def limited(number: int) -> int:
+        await limiter.try_acquire_async("work", blocking=False)
+        return await work(number)
+
+    return limited
+
+
+#: What others do for retries, breakers and limits, by the package it is imported from.
+PEERS: dict[str, tuple[str, Callable[[Any], Call]]] = {
+    "[tenacity]": (
+        "tenacity",
+        lambda it: it.retry(
+            stop=it.stop_after_attempt(3), retry=it.retry_if_exception_type(OSError)
+        )(work),
+    ),
+    "[stamina]": ("stamina", stamina),
+    "[backoff]": ("backoff", lambda it: it.on_exception(it.expo, OSError, max_tries=3)(work)),
+    "[hyx retry]": ("hyx.retry", lambda it: it.retry(on=OSError, attempts=3)(work)),
+    "[circuitbreaker]": ("circuitbreaker", lambda it: it.circuit(failure_threshold=5)(work)),
+    "[aiobreaker]": ("aiobreaker", lambda it: it.CircuitBreaker(fail_max=5)(work)),
+    "[purgatory]": ("purgatory", lambda it: it.AsyncCircuitBreakerFactory()("work")(work)),
+    "[pybreaker]": ("pybreaker", pybreaker),
+    "[aiolimiter]": ("aiolimiter", aiolimiter),
+    "[pyrate-limiter]": ("pyrate_limiter", pyrate_limiter),
+}
 
 
 def rows() -> tuple[dict[str, Call], dict[str, float]]:
@@ -115,9 +154,9 @@ def rows() -> tuple[dict[str, Call], dict[str, float]]:
         "pipeline": run_by(Pipeline(*inner())),
         "pipeline, timeouts": run_by(timed),
     }
-    for name, make in peers().items():
+    for name, (package, make) in PEERS.items():
         try:
-            calls[name] = make()
+            calls[name] = make(importlib.import_module(package))
         except ImportError as error:
             print(f"{name} left out: {error}")
     limits: dict[str, float] = {"retry": 4, "breaker": 6, "bulkhead": 10, "pipeline": 20}

@@ -70,6 +70,11 @@ def test_a_line_in_a_file_is_as_long_as_what_it_says(monkeypatch: pytest.MonkeyP
     assert re.search(r"✓ embedded .* Python language reference: statements \d", result.output)
 
 
+def test_null_goes_back_to_the_default_of_a_setting():
+    result = run("--profile", "test", "--set", "cache.default.ttl_seconds=null")
+    assert result.exit_code == 0, result.output
+
+
 def test_it_says_where_state_is_kept_when_some_is():
     kept = ("--set", "db.default.path=.switchgear/data/demo.sqlite")
     assert "State is kept" not in run("--profile", "test").output

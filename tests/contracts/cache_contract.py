@@ -1,49 +1,17 @@
-"""What every cache provider promises."""
+"""What every cache provider promises: lifetimes, keys, and the right to fill one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from infrastructure.cache.base import MISSING, BaseCacheProvider
-from infrastructure.errors import ConflictError, UnsupportedError
+from tests.contracts.cache_counter_contract import CacheCounterContract, Wait
+from tests.contracts.cache_value_contract import CacheValueContract
 
-Wait = Callable[[float], Awaitable[None]]
-
-VALUES = [
-    "text",
-    "",
-    "\u00fc \U0001f600 \ud800",
-    b"\x00\xff",
-    True,
-    False,
-    0,
-    -1,
-    2**63,
-    10**40,
-    -(10**40),
-    1.0,
-    float("inf"),
-    None,
-    Decimal("1.10"),
-    datetime(2026, 1, 2, 3, 4, 5, 6),  # noqa: DTZ001 - a naive one is a value too
-    datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
-    date(2026, 1, 2),
-    time(3, 4, 5),
-    timedelta(days=-1, microseconds=1),
-    UUID(int=7),
-    [1, [2, []]],
-    (1, (2, ())),
-    {1, 2},
-    frozenset({("a", 1)}),
-    {"a": {"b": [1]}, "c": None},
-    {1: "int", "1": "str", (1, "x"): "tuple", None: "none"},
-]
+__all__ = ["CacheContract", "SharedCacheContract", "Wait"]
 
 #: What ends the right to fill `key`.
 CHANGES: dict[str, Callable[[BaseCacheProvider], Awaitable[Any]]] = {
@@ -55,7 +23,7 @@ CHANGES: dict[str, Callable[[BaseCacheProvider], Awaitable[Any]]] = {
 }
 
 
-class CacheContract:
+class CacheContract(CacheValueContract, CacheCounterContract):
     """Subclasses give `provider` (connected, empty) and `lapse`, which lets seconds go by."""
 
     @pytest.fixture
@@ -65,14 +33,6 @@ class CacheContract:
     @pytest.fixture
     def lapse(self) -> Wait:
         raise NotImplementedError
-
-    @pytest.mark.parametrize("value", VALUES, ids=ascii)
-    async def test_a_value_comes_back_equal_and_of_the_same_type(
-        self, provider: BaseCacheProvider, value: Any
-    ) -> None:
-        await provider.set("key", value, 60)
-        found = await provider.get("key")
-        assert (type(found), found) == (type(value), value)
 
     async def test_a_key_never_set_is_missing(self, provider: BaseCacheProvider) -> None:
         assert await provider.get("never") is MISSING
@@ -184,72 +144,6 @@ class CacheContract:
         assert not await provider.expire("never", 60)
         assert await provider.get("never") is MISSING
 
-    async def test_a_missing_number_counts_from_zero(self, provider: BaseCacheProvider) -> None:
-        assert await provider.increment("n", 5, 60) == 5
-        assert await provider.increment("n", -7, 60) == -2
-        assert await provider.get("n") == -2
-
-    async def test_a_number_that_was_set_is_counted_on(self, provider: BaseCacheProvider) -> None:
-        await provider.set("n", 40, 60)
-        assert await provider.increment("n", 2, 60) == 42
-        assert await provider.get_many(["n"]) == [42]
-
-    async def test_a_counted_number_can_be_set_anew(self, provider: BaseCacheProvider) -> None:
-        await provider.increment("n", 5, 60)
-        await provider.set("n", "text", 60)
-        assert await provider.get("n") == "text"
-
-    async def test_a_counter_keeps_the_lifetime_it_began_with(
-        self, provider: BaseCacheProvider, lapse: Wait
-    ) -> None:
-        await provider.increment("n", 1, 0.05)
-        await provider.increment("n", 1, 60)
-        await lapse(0.06)
-        assert await provider.increment("n", 1, 60) == 1
-
-    async def test_a_hundred_increments_at_once_all_count(
-        self, provider: BaseCacheProvider
-    ) -> None:
-        answers = await asyncio.gather(*(provider.increment("n", 1, 60) for _ in range(100)))
-        assert sorted(answers) == list(range(1, 101))
-
-    @pytest.mark.parametrize("value", ["5", b"5", 5.0, True, None, [1]], ids=repr)
-    async def test_only_whole_numbers_are_incremented(
-        self, provider: BaseCacheProvider, value: Any
-    ) -> None:
-        await provider.set("key", value, 60)
-        with pytest.raises(ConflictError):
-            await provider.increment("key", 1, 60)
-        assert await provider.get("key") == value
-
-    async def test_a_sum_beyond_64_bits_is_refused_and_changes_nothing(
-        self, provider: BaseCacheProvider
-    ) -> None:
-        await provider.set("n", 2**63 - 1, 60)
-        with pytest.raises(ConflictError):
-            await provider.increment("n", 1, 60)
-        assert await provider.get("n") == 2**63 - 1
-
-    async def test_add_stores_only_where_there_is_nothing(
-        self, provider: BaseCacheProvider, lapse: Wait
-    ) -> None:
-        assert await provider.add("key", 1, 0.05)
-        assert not await provider.add("key", 2, 60)
-        assert await provider.get("key") == 1
-        await lapse(0.06)
-        assert await provider.add("key", 3, 60)
-        assert await provider.get("key") == 3
-
-    async def test_none_is_something_to_add(self, provider: BaseCacheProvider) -> None:
-        assert await provider.add("key", None, 60)
-        assert not await provider.add("key", 1, 60)
-        assert await provider.get("key") is None
-
-    async def test_of_many_adding_at_once_one_succeeds(self, provider: BaseCacheProvider) -> None:
-        added = await asyncio.gather(*(provider.add("key", n, 60) for n in range(20)))
-        assert await provider.get("key") == added.index(True)
-        assert sum(added) == 1
-
     async def test_a_lease_lets_its_holder_fill(self, provider: BaseCacheProvider) -> None:
         lease = await provider.lease("key", 60)
         assert lease
@@ -332,34 +226,6 @@ class CacheContract:
         assert not await provider.fill("key", 1, 60, "")
         assert not await provider.fill("key", 1, 60, "invented")
         assert await provider.get("key") is MISSING
-
-    async def test_changing_an_object_after_set_changes_nothing(
-        self, provider: BaseCacheProvider
-    ) -> None:
-        value = {"list": [1]}
-        await provider.set("key", value, 60)
-        value["list"].append(2)
-        assert await provider.get("key") == {"list": [1]}
-
-    async def test_changing_an_object_that_was_got_changes_nothing(
-        self, provider: BaseCacheProvider
-    ) -> None:
-        await provider.set("key", [1], 60)
-        (await provider.get("key")).append(2)
-        assert await provider.get("key") == [1]
-
-    async def test_an_unknown_type_is_refused_with_its_path(
-        self, provider: BaseCacheProvider
-    ) -> None:
-        with pytest.raises(UnsupportedError, match=r"object.*value\['a'\]\[1\]"):
-            await provider.set("key", {"a": [1, object()]}, 60)
-
-    async def test_of_many_values_none_is_kept_when_one_is_refused(
-        self, provider: BaseCacheProvider
-    ) -> None:
-        with pytest.raises(UnsupportedError):
-            await provider.set_many({"good": 1, "bad": object()}, 60)
-        assert await provider.get("good") is MISSING
 
     async def test_fifty_callers_at_once_get_their_own_answers(
         self, provider: BaseCacheProvider

@@ -5,7 +5,12 @@ import gc
 
 import pytest
 
-from infrastructure.connections.base import AsyncBaseConnectionManager, PoolStats
+from infrastructure.connections.base import (
+    AsyncBaseConnectionManager,
+    ConnectionState,
+    PoolStats,
+)
+from infrastructure.errors import UnavailableError
 from infrastructure.health import Status
 
 NOTHING_OPEN = PoolStats(size=0, in_use=0, limit=0)
@@ -92,6 +97,49 @@ class ConnectionContract:
             stats = manager.pool_stats()
         assert stats.in_use == 0
         assert stats.size <= stats.limit
+
+    async def test_it_says_where_it_is_in_its_life(self, manager: AsyncBaseConnectionManager):
+        seen = [manager.state]
+        opening = asyncio.create_task(manager.connect())
+        await asyncio.sleep(0)
+        seen.append(manager.state)
+        await opening
+        seen.append(manager.state)
+        await manager.disconnect()
+        assert [*seen, manager.state] == ["new", "connecting", "ready", "closed"]
+
+    async def test_closing_waits_for_a_call_in_flight_and_refuses_new_ones(
+        self, manager: AsyncBaseConnectionManager
+    ):
+        async with manager.calling():
+            closing = asyncio.create_task(manager.disconnect())
+            await asyncio.sleep(0)
+            assert manager.state is ConnectionState.CLOSED
+            with pytest.raises(UnavailableError, match="being closed"):
+                async with manager.calling():
+                    pass
+            assert manager.loop is not None
+        await closing
+        assert manager.loop is None
+
+    async def test_settings_that_are_the_same_change_nothing(
+        self, manager: AsyncBaseConnectionManager
+    ):
+        async with manager:
+            assert not await manager.rotate(timeout_seconds=manager.settings.timeout_seconds)
+            assert manager.state is ConnectionState.READY
+
+    async def test_other_settings_count_from_the_next_call_on(
+        self, manager: AsyncBaseConnectionManager
+    ):
+        async with manager:
+            async with manager.calling():
+                rotating = asyncio.create_task(manager.rotate(timeout_seconds=7.5))
+                await asyncio.sleep(0)
+                waiting = asyncio.create_task(manager.health_check())
+            assert await rotating
+            assert (await waiting).is_up
+            assert manager.settings.timeout_seconds == 7.5
 
     async def test_no_task_is_left_behind(self, manager: AsyncBaseConnectionManager):
         before = asyncio.all_tasks()

@@ -61,5 +61,5 @@ async def test_ten_thousand_callers_share_the_pool_and_leave_nothing_behind(
         assert _accepted(server) - accepted <= CONNECTIONS
         assert asyncio.all_tasks() == tasks
         space = cache.desk().space
-        assert (len(space.flights), space.flying, len(space.pending)) == (0, {}, 0)
+        assert (space.flights, len(space.pending)) == ({}, 0)
         assert await cache.get("k7") in {7, None}

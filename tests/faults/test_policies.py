@@ -119,7 +119,8 @@ async def test_what_fails_is_tried_again_and_counted(
     assert (await client.get("/ask")).status_code == 503
     assert len(server.requests) == 2
     page = (await client.get("/metrics/")).text
-    assert 'switchgear_resilience_retry_retries_total{component="llm.default.retry"} 1.0' in page
+    labels = '{attempt="2",component="llm.default.retry"}'
+    assert f"switchgear_resilience_retry_retries_total{labels} 1.0" in page
     assert BREAKER.format("closed") in page
 
 

@@ -41,7 +41,7 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
         (f"{KINDS}/test_memcached.py", "test_a_foreign_value_is_a_counted_miss_and_replaced"),
     ],
     "Half a reply is never a value.": [
-        ("faults/test_redis_faults.py", "test_half_a_reply_is_never_returned"),
+        ("faults/cache_fault_contract.py", "test_half_a_reply_is_never_returned"),
     ],
     "A value stands under its own key, namespace and version only; a signature covers the key.": [
         (ENVELOPE, "test_a_value_under_another_key_is_noticed"),
@@ -52,9 +52,12 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
         (f"{CACHE}/test_shared_namespaces.py", "test_one_key_is_never_another_namespaces"),
     ],
     "A cancelled or late call never gives its reply to another.": [
-        ("faults/test_redis_faults.py", "test_a_cancelled_call_never_gives_its_reply_to_another"),
         (
-            "faults/test_redis_faults.py",
+            "faults/cache_fault_contract.py",
+            "test_a_cancelled_call_never_gives_its_reply_to_another",
+        ),
+        (
+            "faults/cache_fault_contract.py",
             "test_a_reply_slower_than_the_deadline_is_not_given_to_the_next_caller",
         ),
     ],

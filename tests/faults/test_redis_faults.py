@@ -1,19 +1,19 @@
-"""What a cache on Redis does when the server, or the way to it, fails. Everything here is real.
+"""What a cache on Redis does when things fail, beside what every cache on a server does.
 
 "Row 6" and so on name a row of the table of faults; `test_redis_rows.py` holds all of them to a
 test.
 """
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 from loguru import logger
 
 from infrastructure.cache import CacheService
-from infrastructure.cache.base import MISSING
+from infrastructure.cache.base import MISSING, BaseCacheProvider
 from infrastructure.cache.implementations.redis import RedisCacheProvider
 from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
 from infrastructure.connections.database.redis import (
@@ -23,29 +23,24 @@ from infrastructure.connections.database.redis import (
 from infrastructure.connections.redis_pool import Call
 from infrastructure.errors import (
     AuthenticationError,
-    DataError,
-    DeadlineExceededError,
     OutcomeUnknownError,
     OverloadedError,
     RejectedError,
     UnavailableError,
 )
-from infrastructure.resilience.breaker import CircuitBreakerOpenError
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.valkey import ValkeyServer, ask
+from tests.faults.cache_fault_contract import SLACK, TIMEOUT, CacheFaultContract, running
 from tests.faults.proxy import FaultProxy
 from tests.redis_address import address
 
-TIMEOUT = 0.25
-#: What a busy machine may add to a bound; far below the seconds that a hidden retry takes.
-SLACK = 0.5
 #: Exchanges a new connection begins with: AUTH and CLIENT SETNAME.
 LOGIN = 2
 
 
 def _provider(url: str, **changed: object) -> RedisCacheProvider:
     found = address(url, **({"timeout_seconds": TIMEOUT, "key_prefix": "faults:"} | changed))
-    return RedisCacheProvider(RedisCacheSettings.model_validate(found), name="cache.default")
+    return RedisCacheProvider(RedisCacheSettings.model_validate(found), name="cache.x")
 
 
 def _measured(provider: RedisCacheProvider, name: str, **labels: str) -> float:
@@ -81,47 +76,39 @@ async def provider(valkey: LocalServer, proxy: FaultProxy) -> AsyncIterator[Redi
 @pytest.fixture
 def server() -> Iterator[ValkeyServer]:
     """One of our own, to be ended and frozen."""
-    if reason := ValkeyServer.reason_missing():
-        pytest.skip(reason)
-    with ValkeyServer() as server:
-        yield server
+    yield from running(ValkeyServer)
 
 
-async def test_refused_is_said_at_once_and_it_recovers(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Row 1."""
-    await proxy.refuse()
-    started = time.monotonic()
-    with pytest.raises(UnavailableError, match=r"cache\.default: no connection"):
-        await provider.get("key")
-    assert time.monotonic() - started < TIMEOUT
-    await proxy.passes()
-    assert await provider.get("key") == 1
+class TestRedisFaults(CacheFaultContract):
+    server_name = "redis"
+
+    @pytest.fixture
+    def url(self, valkey: LocalServer) -> str:
+        return valkey.url
+
+    @pytest.fixture
+    def own(self) -> Iterator[ValkeyServer]:
+        yield from running(ValkeyServer)
+
+    def provide(self, url: str, **changed: Any) -> BaseCacheProvider:
+        return _provider(url, **{"host": "127.0.0.1"} | changed)
+
+    def in_use(self, provider: BaseCacheProvider) -> int:
+        assert isinstance(provider, RedisCacheProvider)
+        return provider.pool_stats().in_use
 
 
-async def test_a_black_hole_takes_one_timeout_and_it_recovers(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Row 2."""
-    proxy.black_hole()
-    started = time.monotonic()
-    with pytest.raises(DeadlineExceededError):
-        await provider.get("key")
-    assert TIMEOUT * 0.9 < time.monotonic() - started < TIMEOUT + SLACK
-    await proxy.passes()
-    assert await provider.get("key") == 1
-
-
-async def test_a_black_hole_at_first_use_takes_one_timeout_too(
+async def test_who_waits_for_a_full_pool_in_vain_is_counted_and_no_outage(
     valkey: LocalServer, proxy: FaultProxy
 ) -> None:
-    """Row 2."""
-    proxy.black_hole()
-    started = time.monotonic()
-    with pytest.raises(DeadlineExceededError):
-        await _provider(valkey.url, port=proxy.port).get("key")
-    assert time.monotonic() - started < TIMEOUT + SLACK
+    """Rows 4 and 5."""
+    settings = {"max_connections": 2, "timeout_seconds": 1, "port": proxy.port}
+    async with _provider(valkey.url, **settings) as provider:
+        await asyncio.gather(provider.ttl("key"), provider.ttl("key"))
+        proxy.delay(0.9)
+        await asyncio.gather(*(provider.ttl("key") for _ in range(10)), return_exceptions=True)
+        assert _measured(provider, "switchgear.redis.pool_timeouts") == 8
+        assert provider.state_changes == 0
 
 
 async def test_a_loader_answers_within_one_timeout_of_a_black_hole(
@@ -136,73 +123,6 @@ async def test_a_loader_answers_within_one_timeout_of_a_black_hole(
     assert cache.fallbacks.total() == 1
 
 
-@pytest.mark.parametrize("reply_bytes", [0, 3])
-async def test_a_reset_before_or_inside_a_reply_is_a_typed_error_and_it_recovers(
-    provider: RedisCacheProvider, proxy: FaultProxy, reply_bytes: int
-) -> None:
-    """Row 13."""
-    proxy.reset_after(reply_bytes)
-    with pytest.raises(UnavailableError):
-        await provider.get("key")
-    await proxy.passes()
-    assert await provider.get("key") == 1
-
-
-async def test_half_a_reply_is_never_returned(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Row 13."""
-    await provider.set("key", "x" * 1000, 60)
-    proxy.half_reply(500)
-    with pytest.raises(UnavailableError):
-        await provider.get("key")
-    await proxy.passes()
-    assert await provider.get("key") == "x" * 1000
-
-
-async def test_connections_cut_while_idle_fail_no_call(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Row 10."""
-    await asyncio.gather(*(provider.get("key") for _ in range(8)))
-    await proxy.drop_connections()
-    assert await asyncio.gather(*(provider.get("key") for _ in range(8))) == [1] * 8
-
-
-async def test_a_reply_slower_than_the_deadline_is_not_given_to_the_next_caller(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Rows 7 and 8."""
-    await provider.set("other", 2, 60)
-    proxy.delay(TIMEOUT * 1.5)
-    with pytest.raises(DeadlineExceededError):
-        await provider.get("key")
-    proxy.delay(0)
-    assert await provider.get("other") == 2
-
-
-async def test_a_cancelled_call_never_gives_its_reply_to_another(
-    provider: RedisCacheProvider,
-) -> None:
-    """Row 8."""
-    await provider.set_many({f"k{number}": number for number in range(20)}, 60)
-    chance = random.Random(7)
-
-    async def ask(number: int) -> object:
-        call = asyncio.create_task(provider.get(f"k{number}"))
-        if chance.random() < 0.5:
-            await asyncio.sleep(chance.random() * 0.002)
-            call.cancel()
-        return (await asyncio.gather(call, return_exceptions=True))[0]
-
-    for _ in range(20):
-        answers = await asyncio.gather(*(ask(number) for number in range(20)))
-        kept = [(n, a) for n, a in enumerate(answers) if not isinstance(a, asyncio.CancelledError)]
-        assert all(number == answer for number, answer in kept)
-    assert provider.pool_stats().in_use == 0
-    assert await provider.get("k3") == 3
-
-
 async def test_a_thousand_callers_share_five_connections(
     valkey: LocalServer, proxy: FaultProxy
 ) -> None:
@@ -212,23 +132,6 @@ async def test_a_thousand_callers_share_five_connections(
         await provider.set("key", 1, 60)
         assert all(await asyncio.gather(*(provider.ttl("key") for _ in range(1000))))
         assert proxy.accepted <= 5
-
-
-async def test_a_pool_that_stays_full_is_an_overload_and_not_an_outage(
-    valkey: LocalServer, proxy: FaultProxy
-) -> None:
-    """Rows 4 and 5."""
-    settings = {"max_connections": 2, "timeout_seconds": 1, "port": proxy.port}
-    async with _provider(valkey.url, **settings) as provider:
-        await asyncio.gather(provider.ttl("key"), provider.ttl("key"))
-        proxy.delay(0.9)  # later than the pool gives up waiting, earlier than the call does
-        calls = [provider.ttl("key") for _ in range(10)]
-        errors = await asyncio.gather(*calls, return_exceptions=True)
-        assert sum(isinstance(error, OverloadedError) for error in errors) == 8
-        assert _measured(provider, "switchgear.redis.pool_timeouts") == 8
-        assert provider.state_changes == 0
-        proxy.delay(0)
-        assert await provider.get("never") is MISSING
 
 
 async def test_a_wrong_password_is_told_apart_and_never_shown(valkey: LocalServer) -> None:
@@ -249,86 +152,6 @@ async def test_a_full_server_is_an_overload_and_the_value_is_in_no_error(
         assert "hunter2" not in f"{caught.value} {caught.value.__cause__}"
 
 
-async def test_what_is_no_redis_server_is_a_data_error(valkey: LocalServer) -> None:
-    async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    listener = await asyncio.start_server(web, "127.0.0.1", 0)
-    async with listener:
-        port = listener.sockets[0].getsockname()[1]
-        with pytest.raises(DataError, match="is not redis"):
-            await _provider(valkey.url, port=port).get("key")
-
-
-async def test_a_restarted_server_is_used_again_without_rebuilding(server: ValkeyServer) -> None:
-    """Row 11."""
-    async with _provider(server.url) as provider:
-        await asyncio.gather(*(provider.set(str(number), number, 60) for number in range(8)))
-        server.kill()
-        with pytest.raises(UnavailableError):
-            await provider.get("1")
-        assert not (await provider.health_check()).is_up
-        server.start()
-        answers = await asyncio.gather(*(provider.get(str(number)) for number in range(8)))
-        assert answers == [MISSING] * 8
-        assert (await provider.health_check()).is_up
-
-
-async def test_a_frozen_server_is_a_timeout_and_thaws_without_rebuilding(
-    server: ValkeyServer,
-) -> None:
-    """Row 14."""
-    async with _provider(server.url) as provider:
-        await provider.set("key", 1, 60)
-        server.freeze()
-        with pytest.raises(DeadlineExceededError):
-            await provider.get("key")
-        server.thaw()
-        assert await provider.get("key") == 1
-
-
-async def test_a_few_failures_open_the_breaker_and_the_next_call_costs_nothing(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Row 2: one timeout for the first calls, then less than a millisecond."""
-    proxy.black_hole()
-    for _ in range(4):  # and the call of the fixture that succeeded
-        with pytest.raises(DeadlineExceededError):
-            await provider.ttl("key")
-    times = []
-    for _ in range(20):
-        started = time.perf_counter()
-        with pytest.raises(CircuitBreakerOpenError):
-            await provider.ttl("key")
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.001
-
-
-async def test_a_probe_closes_the_breaker_again(valkey: LocalServer, proxy: FaultProxy) -> None:
-    settings = {"breaker": {"open_seconds": 0.01}, "port": proxy.port}
-    async with _provider(valkey.url, **settings) as provider:
-        await proxy.refuse()
-        for _ in range(5):
-            with pytest.raises(UnavailableError):
-                await provider.ttl("key")
-        await proxy.passes()
-        async with asyncio.timeout(5):
-            while await _is_refused(provider):  # noqa: ASYNC110 - bounded, and nobody else tells
-                await asyncio.sleep(0.005)
-        assert await provider.get("never") is MISSING
-
-
-async def _is_refused(provider: RedisCacheProvider) -> bool:
-    try:
-        await provider.ttl("key")
-    except CircuitBreakerOpenError:
-        return True
-    return False
-
-
 async def test_an_outage_is_one_line_and_its_end_another(
     valkey: LocalServer, proxy: FaultProxy
 ) -> None:
@@ -347,7 +170,7 @@ async def test_an_outage_is_one_line_and_its_end_another(
             assert manager.state_changes == 2
     finally:
         logger.remove(sink)
-    assert [line.strip() for line in lines] == ["redis is down", "redis is up again"]
+    assert [line.strip() for line in lines] == ["connection down", "connection up again"]
 
 
 async def test_a_delete_that_could_not_be_sent_is_an_error(
@@ -435,17 +258,6 @@ async def test_what_fails_on_a_new_line_too_is_not_tried_a_third_time(
     assert proxy.commands - before == 2  # the command, and the login of the second line
 
 
-async def test_counting_on_lines_that_died_idle_loses_and_doubles_nothing(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Row 10."""
-    await provider.delete_many(["n"])
-    await asyncio.gather(*(provider.ttl("key") for _ in range(8)))
-    await proxy.drop_connections()
-    answers = await asyncio.gather(*(provider.increment("n", 1, 60) for _ in range(8)))
-    assert sorted(answers) == list(range(1, 9))
-
-
 async def test_a_cancelled_write_may_have_been_done(
     provider: RedisCacheProvider, proxy: FaultProxy
 ) -> None:
@@ -503,17 +315,6 @@ async def test_a_caller_cancelled_while_it_waits_for_the_pool_takes_nothing_alon
         proxy.delay(0)
         assert await provider.get("never") is MISSING
         assert provider.pool_stats().in_use == 0
-
-
-async def test_a_hung_server_is_unhealthy_though_it_accepts(server: ValkeyServer) -> None:
-    """Row 14: health is a PING with a deadline, not an open connection."""
-    async with _provider(server.url) as provider:
-        server.freeze()
-        health = await provider.health_check()
-        assert not health.is_up
-        assert health.latency_seconds < TIMEOUT + SLACK
-        server.thaw()
-        assert (await provider.health_check()).is_up
 
 
 async def test_a_wrong_type_is_permanent_and_leaves_the_connection(
@@ -587,76 +388,6 @@ async def test_a_server_that_became_a_replica_is_left(server: ValkeyServer) -> N
         await provider.run(Call("REPLICAOF", "NO", "ONE"))
         await provider.set("key", 3, 60)
         assert await provider.get("key") == 3
-
-
-async def test_a_cancelled_lease_leaves_nothing_behind(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Row 20: it was granted, and nobody heard."""
-    before = proxy.commands
-    proxy.delay(0.05)
-    asking = asyncio.create_task(provider.lease("leased", 60))
-    await _until(lambda: proxy.commands > before)
-    asking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asking
-    proxy.delay(0)
-    await provider.disconnect()  # waits for what was sent behind
-    lease = await provider.lease("leased", 60)
-    assert lease
-    await provider.release("leased", lease)
-
-
-async def test_a_lease_whose_answer_was_late_is_given_up(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Row 20."""
-    proxy.delay(TIMEOUT * 1.2)
-    with pytest.raises(DeadlineExceededError):
-        await provider.lease("late", 60)
-    proxy.delay(0)
-    await provider.disconnect()
-    lease = await provider.lease("late", 60)
-    assert lease
-    await provider.release("late", lease)
-
-
-async def test_a_release_that_is_cancelled_happens_all_the_same(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Row 20."""
-    lease = await provider.lease("given", 60)
-    proxy.delay(0.05)
-    releasing = asyncio.create_task(provider.release("given", lease))
-    await asyncio.sleep(0)
-    releasing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await releasing
-    proxy.delay(0)
-    await provider.disconnect()
-    lease = await provider.lease("given", 60)
-    assert lease
-    await provider.release("given", lease)
-
-
-async def test_releasing_what_has_ended_raises_nothing_and_takes_nothing(
-    provider: RedisCacheProvider,
-) -> None:
-    """Row 21: it would mask the error of whoever held it."""
-    ended = await provider.lease("short", 60)
-    await provider.delete_many(["short"])
-    held = await provider.lease("short", 60)
-    await provider.release("short", ended)
-    assert await provider.fill("short", 1, 60, held)
-
-
-async def test_a_release_that_cannot_be_sent_raises_nothing(
-    provider: RedisCacheProvider, proxy: FaultProxy
-) -> None:
-    """Row 21."""
-    lease = await provider.lease("lost", 0.05)
-    await proxy.refuse()
-    await provider.release("lost", lease)
 
 
 async def test_a_new_connection_says_who_it_is_and_nothing_else(server: ValkeyServer) -> None:

@@ -12,7 +12,8 @@ ROWS = range(1, 26)
 def _told() -> dict[int, list[str]]:
     """The tests of each row, by what the docstring of the test or of its file begins with."""
     told: dict[int, list[str]] = defaultdict(list)
-    for path in sorted(TESTS.rglob("test_redis*.py")):
+    shared = TESTS / "faults" / "cache_fault_contract.py"
+    for path in (shared, *sorted(TESTS.rglob("test_redis*.py"))):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if not isinstance(node, (ast.AsyncFunctionDef, ast.FunctionDef, ast.Module)):

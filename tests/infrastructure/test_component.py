@@ -187,6 +187,19 @@ async def test_check_of_what_is_down_tells_and_does_not_raise() -> None:
     assert not pump.is_healthy()
 
 
+async def test_check_that_raises_what_nobody_has_translated_is_down_without_its_text() -> None:
+    class Leaking(Pump):
+        async def _ping(self) -> str:
+            raise RuntimeError("postgres://user:hunter2@host")
+
+    pump = Leaking()
+    await pump.connect()
+    assert pump.is_healthy()
+    health = await pump.health_check()
+    assert (health.status, health.detail) == (Status.DOWN, "unknown: RuntimeError")
+    assert not pump.is_healthy()
+
+
 async def test_check_that_hangs_ends_at_the_deadline() -> None:
     pump = Pump(timeout_seconds=0.01)
     pump.let_open.clear()

@@ -1,116 +1,15 @@
-"""Every operation of a component is watched and guarded once, whoever wrote it."""
+"""Every operation of a component is watched once, whoever wrote it."""
 
 import asyncio
-import inspect
-from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from types import SimpleNamespace
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
 from typing import Any
 
 import pytest
 
-from infrastructure.cache.base import BaseCacheProvider
-from infrastructure.component import Component
-from infrastructure.connections.base import AsyncBaseConnectionManager
-from infrastructure.connections.vector.base import VectorStore
-from infrastructure.embeddings.base import Embedder
 from infrastructure.errors import UnavailableError
-from infrastructure.llm.base import BaseLLMProvider
 from infrastructure.observability.telemetry import hook
-from infrastructure.operations import observed, observing
-from infrastructure.resilience.strategy import Strategy
-
-
-class Store(Component):
-    """A port with an operation of each shape."""
-
-    operations = frozenset({"get", "get_many", "size", "pages", "rows"})
-
-    def __init__(self, name: str = "stores.default") -> None:
-        super().__init__(SimpleNamespace(kind="store", connect_timeout_seconds=1), name=name)
-
-    async def get(self, key: str, *, default: Any = None) -> Any:
-        return (await self.get_many((key,), default))[0]
-
-    @abstractmethod
-    async def get_many(self, keys: Any, default: Any = None) -> list[Any]: ...
-
-    def size(self) -> int:
-        return 1
-
-    def pages(self, count: int) -> AsyncIterator[int]:
-        if count < 0:
-            raise ValueError("a negative count")
-        return self._pages(count)
-
-    async def _pages(self, count: int) -> AsyncGenerator[int, None]:
-        for page in range(count):
-            yield page
-
-    async def rows(self, *names: str, limit: int = 2, **more: int) -> AsyncGenerator[Any, None]:
-        for name in names[:limit]:
-            yield name, more
-
-    async def _open(self) -> None: ...
-
-    async def _close(self) -> None: ...
-
-    async def _ping(self) -> str:
-        return ""
-
-
-class Memory(Store):
-    """A backend, whose author has written nothing about telemetry."""
-
-    fault: BaseException | None = None
-
-    async def get_many(self, keys: Any, default: Any = None) -> list[Any]:
-        if self.fault:
-            raise self.fault
-        return [f"value of {key}" if key else default for key in keys]
-
-
-class Upper(Memory):
-    """A backend on a backend."""
-
-    async def get_many(self, keys: Any, default: Any = None) -> list[Any]:
-        return [one.upper() for one in await super().get_many(keys, default)]
-
-
-class Follower:
-    """Writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def begin(self, component: Any, operation: str) -> "Follower":
-        self.told.append(f"{component.name}.{operation}")
-        return self
-
-    def resume(self) -> None: ...
-
-    def pause(self) -> None: ...
-
-    def end(self, error: BaseException | None) -> None:
-        self.told.append(type(error).__name__ if error else "ok")
-
-
-class Counting(Strategy):
-    """Counts the calls it runs, and tries twice."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    async def run(self, call: Callable[..., Awaitable[Any]], /, *args: Any, **kwargs: Any) -> Any:
-        self.calls += 1
-        try:
-            return await call(*args, **kwargs)
-        except UnavailableError:
-            return await call(*args, **kwargs)
-
-    def run_sync(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        self.calls += 1
-        return call(*args, **kwargs)
+from infrastructure.operations import observing
+from tests.infrastructure.stores import Counting, Follower, Memory, Store, Upper
 
 
 @pytest.fixture
@@ -226,72 +125,6 @@ async def test_between_two_pieces_the_reader_is_not_inside_the_call(follower):
     assert follower.told[1:3] == ["stores.default.get", "ok"]
 
 
-async def test_policy_guards_an_operation_once():
-    store = Upper()
-    store.policy = guard = Counting()
-    assert (await store.get("a"), guard.calls) == ("VALUE OF A", 1)
-
-
-async def test_policy_of_one_component_is_not_anothers():
-    store = Memory()
-    store.policy = guard = Counting()
-    await Memory().get("a")
-    assert guard.calls == 0
-
-
-async def test_tries_of_a_policy_are_one_call_to_those_who_listen(follower):
-    class Flaky(Memory):
-        tries = 0
-
-        async def get_many(self, keys: Any, default: Any = None) -> list[Any]:
-            self.tries += 1
-            if self.tries == 1:
-                raise UnavailableError("not yet")
-            return await super().get_many(keys, default)
-
-    store = Flaky()
-    store.policy = Counting()
-    assert await store.get("a") == "value of a"
-    assert follower.told == ["stores.default.get", "ok"]
-
-
-def test_policy_guards_a_plain_method():
-    store = Memory()
-    store.policy = guard = Counting()
-    assert (store.size(), guard.calls) == (1, 1)
-
-
-async def test_stream_that_gives_no_first_piece_is_begun_again():
-    begun = []
-
-    class Flaky(Memory):
-        async def _pages(self, count: int) -> AsyncGenerator[int, None]:
-            begun.append(count)
-            if len(begun) == 1:
-                raise UnavailableError("not yet")
-            yield count
-
-    store = Flaky()
-    store.policy = Counting()
-    assert [page async for page in store.pages(7)] == [7]
-    assert begun == [7, 7]
-
-
-async def test_stream_is_not_begun_again_after_its_first_piece():
-    class Breaking(Memory):
-        async def _pages(self, count: int) -> AsyncGenerator[int, None]:
-            yield count
-            raise UnavailableError("gone")
-
-    store = Breaking()
-    store.policy = guard = Counting()
-    pages = store.pages(1)
-    assert await anext(pages) == 1
-    with pytest.raises(UnavailableError):
-        await anext(pages)
-    assert guard.calls == 1
-
-
 async def test_listener_that_fails_harms_no_call():
     class Broken(Follower):
         def end(self, error: BaseException | None) -> None:
@@ -322,6 +155,16 @@ async def test_body_inside_a_call_of_its_component_is_part_of_it(follower):
     assert follower.told == ["stores.default.get_many", "ok"]
 
 
+async def test_cancelled_call_is_told_as_cancelled(follower):
+    class Hanging(Memory):
+        async def get_many(self, keys: Any, default: Any = None) -> list[Any]:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await Hanging().get_many(["a"])
+    assert follower.told[-1] == "CancelledError"
+
+
 async def test_what_a_plain_function_gives_decides_how_it_is_watched(follower):
     class Postponed(Memory):
         def get_many(self, keys: Any, default: Any = None) -> "Awaitable[list[Any]]":  # type: ignore[override]  # as a batching backend may
@@ -335,89 +178,6 @@ async def test_what_a_plain_function_gives_decides_how_it_is_watched(follower):
     assert follower.told == ["stores.default.get_many", "ok", "stores.default.rows", "ok"]
 
 
-def test_door_looks_like_the_operation():
-    door = Memory.get
-    assert asyncio.iscoroutinefunction(door)
-    assert str(inspect.signature(door)) == "(self, key: str, *, default: Any = None) -> Any"
-    assert (door.__name__, door.__qualname__) == ("get", "Store.get")
-
-
-KEPT: list[int] = []
-
-
-def odd_signatures() -> Iterator[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]:
-    """Methods of every form of parameter, and a call of each."""
-
-    def plain(self, a, b=None):
-        return a, b
-
-    def positional_only(self, a, b=2, /, c=3):
-        return a, b, c
-
-    def only_positional_only(this, a, /):
-        return a
-
-    def keywords_only(self, *, a, b=KEPT):
-        return a, b
-
-    def after_stars(self, *rest, a=1, **more):
-        return rest, a, more
-
-    def mixed(self, a, /, b, *rest, c, d=4, **more):
-        return a, b, rest, c, d, more
-
-    yield plain, (1,), {"b": 2}
-    yield positional_only, (1,), {"c": 5}
-    yield only_positional_only, (1,), {}
-    yield keywords_only, (), {"a": 1}
-    yield after_stars, (1, 2), {"a": 3, "hook": 4}
-    yield mixed, (1, 2, 3), {"c": 4, "inner": 5, "a": 6}
-
-
-@pytest.mark.parametrize(
-    ("function", "args", "named"),
-    list(odd_signatures()),
-    ids=lambda one: getattr(one, "__name__", ""),
-)
-@pytest.mark.parametrize("is_watched", [False, True])
-def test_door_hands_every_argument_on(function, args, named, is_watched):
-    store, following = Memory(), Follower()
-    if is_watched:
-        hook.listen(following)
-    try:
-        assert observed(function)(store, *args, **named) == function(store, *args, **named)
-    finally:
-        hook.leave(following)
-    assert bool(following.told) is is_watched
-
-
-def test_door_keeps_the_very_default():
-    def keep(self, kept=KEPT):
-        return kept
-
-    assert observed(keep)(Memory()) is KEPT
-
-
-def test_wrong_arguments_are_refused_as_before():
-    def get(self, key): ...
-
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'key'"):
-        observed(get)(Memory())
-
-
-def test_abstract_operation_stays_abstract():
-    assert Store.__abstractmethods__ == {"get_many"}
-
-
-def test_operations_of_a_subclass_come_on_top():
-    class More(Memory):
-        operations = frozenset({"vacuum"})
-
-        async def vacuum(self) -> None: ...
-
-    assert More.operations == {*Store.operations, "vacuum"}
-
-
 async def test_operation_from_a_class_that_is_no_component_has_a_door(follower):
     class Mixin:
         async def get_many(self, keys: Any, default: Any = None) -> list[Any]:
@@ -429,22 +189,17 @@ async def test_operation_from_a_class_that_is_no_component_has_a_door(follower):
     assert follower.told == ["stores.default.get_many", "ok"]
 
 
-async def test_cancelled_call_is_told_as_cancelled(follower):
-    class Hanging(Memory):
+async def test_tries_of_a_policy_are_one_call_to_those_who_listen(follower):
+    class Flaky(Memory):
+        tries = 0
+
         async def get_many(self, keys: Any, default: Any = None) -> list[Any]:
-            raise asyncio.CancelledError
+            self.tries += 1
+            if self.tries == 1:
+                raise UnavailableError("not yet")
+            return await super().get_many(keys, default)
 
-    with pytest.raises(asyncio.CancelledError):
-        await Hanging().get_many(["a"])
-    assert follower.told[-1] == "CancelledError"
-
-
-PORTS = (AsyncBaseConnectionManager, BaseCacheProvider, BaseLLMProvider, Embedder, VectorStore)
-
-
-@pytest.mark.parametrize("port", PORTS, ids=lambda port: port.__name__)
-def test_port_names_what_its_backends_must_write(port: type[Component]):
-    """What goes to the backend is async; what is not, such as `pool_stats`, asks nobody."""
-    written = {name for name in port.__abstractmethods__ if not name.startswith("_")}
-    sync = {"pool_stats"}
-    assert written - sync <= port.operations
+    store = Flaky()
+    store.policy = Counting()
+    assert await store.get("a") == "value of a"
+    assert follower.told == ["stores.default.get", "ok"]

@@ -19,10 +19,10 @@ from infrastructure.cache.base import (
 )
 from infrastructure.cache.implementations.disk_file import CacheFile
 from infrastructure.cache.implementations.disk_store import DiskStore, Transaction
+from infrastructure.cache.implementations.whole_numbers import sum_of
 from infrastructure.config.models.cache import CacheSettings
 from infrastructure.config.models.serialization import EnvelopeSettings
 from infrastructure.errors import (
-    ConflictError,
     DeadlineExceededError,
     OutcomeUnknownError,
 )
@@ -32,7 +32,6 @@ from infrastructure.serialization import Envelope, UnreadableError
 
 T = TypeVar("T")
 
-_INT64: Final = 2**63
 #: SQLite gives up before the deadline does, so that a locked file is said to be one.
 _BUSY_SHARE: Final = 0.8
 
@@ -178,9 +177,11 @@ class DiskCacheProvider(SyncAccess, BaseCacheProvider):
             found = entries.get(name)
             value = MISSING if found is None else self._opened(key, found[0])
             if found is None or value is MISSING:
-                entries.put(name, self._envelope.seal(self._sum(0, amount), key), ttl_seconds)
+                entries.put(
+                    name, self._envelope.seal(sum_of(0, amount, self.name), key), ttl_seconds
+                )
                 return amount
-            total = self._sum(value, amount)
+            total = sum_of(value, amount, self.name)
             entries.put_until(name, self._envelope.seal(total, key), found[1])
             return total
 
@@ -300,14 +301,6 @@ class DiskCacheProvider(SyncAccess, BaseCacheProvider):
         except UnreadableError as error:
             self.unreadable[error.reason] += 1
             return MISSING
-
-    def _sum(self, value: Any, amount: int) -> int:
-        if type(value) is not int:
-            what = f"cannot increment a value of type '{type(value).__name__}'"
-            raise ConflictError(what, where=self.name)
-        if not -_INT64 <= value + amount < _INT64:
-            raise ConflictError("the sum is beyond 64 bits", where=self.name)
-        return value + amount
 
 
 def _name(key: str) -> bytes:

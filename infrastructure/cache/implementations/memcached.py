@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar, Final, Self, TypeVar
 from weakref import WeakValueDictionary
 
@@ -16,10 +17,11 @@ from infrastructure.cache.implementations.breaker_settings import CacheBreakerSe
 from infrastructure.cache.implementations.memcached_items import Item, Items, name_of
 from infrastructure.cache.implementations.memcached_line import Line, Store
 from infrastructure.cache.implementations.memcached_pool import MemcachedPool, raise_doubt
+from infrastructure.cache.implementations.whole_numbers import sum_of
 from infrastructure.config.models.cache import CacheSettings
 from infrastructure.config.models.serialization import EnvelopeSettings
+from infrastructure.connections.tls import tls_context
 from infrastructure.errors import (
-    ConflictError,
     DeadlineExceededError,
     InfrastructureError,
     OutcomeUnknownError,
@@ -31,7 +33,6 @@ from infrastructure.serialization import Envelope, UnreadableError
 
 T = TypeVar("T")
 
-_INT64: Final = 2**63
 _KEYS_A_COMMAND: Final = 500
 #: Of the deadline, how long a free connection is waited for.
 _WAIT_SHARE: Final = 0.8
@@ -46,6 +47,10 @@ class MemcachedCacheSettings(CacheSettings):
     username: str = Field(default="", description="Of a server started with an auth file.")
     password: SecretStr = SecretStr("")
     tls: bool = Field(default=False, description="Speak TLS and verify the certificate.")
+    tls_ca_file: Path | None = Field(
+        default=None,
+        description="A PEM file of authorities to trust; null trusts the system's.",
+    )
     max_connections: int = Field(default=10, gt=0, description="Bound on open connections.")
     key_prefix: str = Field(
         default="", description="Stands before every key; keeps applications apart."
@@ -151,7 +156,7 @@ class MemcachedCacheProvider(BaseCacheProvider):
 
         def change(item: Item) -> tuple[Item | None, int]:
             value = self._value(item)
-            total = self._sum(0 if value is MISSING else value, amount)
+            total = sum_of(0 if value is MISSING else value, amount, self.name)
             until = time.time() + ttl_seconds if value is MISSING else item.until
             return Item(until, self._items.body(total)), total
 
@@ -235,10 +240,13 @@ class MemcachedCacheProvider(BaseCacheProvider):
             yield from self.breaker.measurements()
 
     async def _open(self) -> None:
+        settings = self.settings
+        tls = tls_context(settings.tls_ca_file, self.name) if settings.tls else None
         pool = MemcachedPool(
-            self._connected,
-            max_connections=self.settings.max_connections,
-            wait_seconds=self.settings.timeout_seconds * _WAIT_SHARE,
+            lambda: self._connected(tls),
+            max_connections=settings.max_connections,
+            wait_seconds=settings.timeout_seconds * _WAIT_SHARE,
+            server=f"memcached at {settings.host}:{settings.port}",
             where=self.name,
         )
         await pool.use(Line.version, [])
@@ -255,13 +263,13 @@ class MemcachedCacheProvider(BaseCacheProvider):
         # asked of the server itself: what the breaker says is no news
         return f"memcached {await self._talk_now(Line.version)}"
 
-    async def _connected(self) -> Line:
+    async def _connected(self, tls: ssl.SSLContext | None) -> Line:
         settings = self.settings
         password = settings.password.get_secret_value()
         return await Line.open(
             settings.host,
             settings.port,
-            tls=ssl.create_default_context() if settings.tls else None,
+            tls=tls,
             login=f"{settings.username} {password}" if settings.username else "",
             where=self.name,
         )
@@ -351,11 +359,3 @@ class MemcachedCacheProvider(BaseCacheProvider):
     @property
     def _most_bytes(self) -> int:
         return 2 * self.settings.max_item_bytes + 2**20
-
-    def _sum(self, value: Any, amount: int) -> int:
-        if type(value) is not int:
-            what = f"cannot increment a value of type '{type(value).__name__}'"
-            raise ConflictError(what, where=self.name)
-        if not -_INT64 <= value + amount < _INT64:
-            raise ConflictError("the sum is beyond 64 bits", where=self.name)
-        return value + amount

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from infrastructure.cache.implementations.memcached_line import Line
+from infrastructure.connections.tls import tls_failure
 from infrastructure.errors import (
     OutcomeUnknownError,
     OverloadedError,
@@ -25,6 +26,7 @@ class MemcachedPool:
         open_line: Makes a connection.
         max_connections: Bound on connections; further callers wait.
         wait_seconds: How long they wait.
+        server: Names it in errors.
         where: The provider path for errors.
 
     Attributes:
@@ -37,11 +39,13 @@ class MemcachedPool:
         *,
         max_connections: int,
         wait_seconds: float,
+        server: str,
         where: str,
     ) -> None:
         self.opened = 0
         self._open_line = open_line
         self._wait_seconds = wait_seconds
+        self._server = server
         self._where = where
         self._free = asyncio.Semaphore(max_connections)
         self._idle: list[Line] = []
@@ -71,8 +75,9 @@ class MemcachedPool:
             return await self._talk(talk, lines)
         except _CUT as error:
             raise_doubt(lines, error, self._where)
-            what = f"no connection to memcached ({type(error).__name__})"
-            raise UnavailableError(what, where=self._where) from error
+            what = f"no connection to {self._server} ({type(error).__name__})"
+            said = tls_failure(error, self._server, self._where)
+            raise said or UnavailableError(what, where=self._where) from error
 
     async def _talk(self, talk: Callable[[Line], Awaitable[T]], lines: list[Line]) -> T:
         free = self._free

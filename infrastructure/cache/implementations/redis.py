@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from infrastructure.cache.backplane import Backplane
@@ -11,7 +11,8 @@ from infrastructure.cache.implementations import redis_scripts as scripts
 from infrastructure.cache.implementations.redis_backplane import RedisBackplane
 from infrastructure.cache.implementations.redis_names import PhysicalNames
 from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
-from infrastructure.cache.implementations.redis_values import END, INT_MAX, INT_MIN, StoredValues
+from infrastructure.cache.implementations.redis_values import END, StoredValues
+from infrastructure.cache.implementations.whole_numbers import INT_MAX, INT_MIN
 from infrastructure.connections.redis_component import RedisComponent
 from infrastructure.connections.redis_errors import code_word
 from infrastructure.connections.redis_pool import Call
@@ -71,7 +72,7 @@ class RedisCacheProvider(RedisComponent, BaseCacheProvider):
         }
         return self._values.read_all(keys, [found[at] for at in range(len(keys))])
 
-    def look(self, keys: Sequence[str]) -> Coroutine[Any, Any, list[Any]]:
+    def look(self, keys: Sequence[str]) -> Awaitable[list[Any]]:
         """As `get_many`, joined with others of this turn of the loop."""
         return self._joined.read(keys)  # the base's, a coroutine shorter
 

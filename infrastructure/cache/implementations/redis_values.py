@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from infrastructure.cache.base import MISSING
+from infrastructure.cache.implementations.whole_numbers import INT_MAX, INT_MIN
 from infrastructure.config.models.serialization import EnvelopeSettings
 from infrastructure.errors import DataError
 from infrastructure.serialization import Envelope
 
-INT_MIN: Final = -(2**63)
-INT_MAX: Final = 2**63 - 1
 #: What stands behind a number, so that one that was cut is told from a shorter one.
 END: Final = b";"
 _NUMBER: Final = b"\xc1SI"

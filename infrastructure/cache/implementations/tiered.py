@@ -16,6 +16,7 @@ from infrastructure.config.models.cache import CacheSettings
 from infrastructure.errors import UnavailableError
 from infrastructure.observability.metrics import COMPONENT, KIND, Measured, Measurement, counter
 
+_running_loop: Final = asyncio.get_running_loop
 _TOLD_SECONDS: Final = 60.0
 _UNTOLD_SECONDS: Final = 1.0
 
@@ -98,12 +99,12 @@ class TieredCacheProvider(BaseCacheProvider):
         return [next(read) if value is MISSING else value for value in found]
 
     def copies_now(self, first: str, second: str) -> tuple[Any, Any]:
-        """The copies of two keys without waiting, `MISSING` for what has none."""
-        if not self.serves_copies:
+        """The copies of two keys without waiting; `MISSING` twice when one has none."""
+        plane = self._backplane  # `serves_copies`, without a call
+        if plane is not None and not (plane.is_live and self._loop is _running_loop()):
             return MISSING, MISSING
-        get = self.near.get_now
-        found = get(first), get(second)
-        if found[0] is not MISSING and found[1] is not MISSING:
+        found = self.near.both_now(first, second)
+        if found[0] is not MISSING:
             self.near_hits += 2
         return found
 

@@ -97,13 +97,17 @@ class Family(Generic[ModelT]):
             step = self._blocks[step].inherits
 
     def _lost(self, step: str, way: list[str]) -> "_MisfitError":
-        place: Steps = (self._key, way[-1], "inherits") if way else (self._key,)
         if step in way:
-            what = f"'{way[0]}' inherits itself: {' -> '.join([*way, step])}"
+            # The same words and the same place, wherever the circle was entered.
+            circle = way[way.index(step) :]
+            first = circle.index(min(circle))
+            circle = [*circle[first:], *circle[: first + 1]]
+            what = f"'{circle[0]}' inherits itself: {' -> '.join(circle)}"
             hint = "End the line at one that inherits nothing."
-            return _MisfitError(what, (self._key, way[0], "inherits"), hint)
-        known = ", ".join(sorted(self._blocks)) or "none"
-        hint = f"{did_you_mean(step, self._blocks)}Known: {known}."
+            return _MisfitError(what, (self._key, circle[0], "inherits"), hint)
+        place: Steps = (self._key, way[-1], "inherits") if way else (self._key,)
+        known = sorted(self._blocks.keys() - set(way))  # those of the way would close a circle
+        hint = f"{did_you_mean(step, known)}Known: {', '.join(known) or 'none'}."
         return _MisfitError(f"no {self._called} '{step}'", place, hint)
 
     def _misfit(self, name: str, wrong: list[Any]) -> "_MisfitError":

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from infrastructure.config.models.base import Model, Seconds, SecretUrl
+from infrastructure.config.models.serialization import SigningSecret
 
 
 class Stream(StrEnum):
@@ -90,6 +91,16 @@ class LogFile(_Rotated):
     queue: LogQueue | None = None
 
 
+class AuditKey(Model):
+    """What seals the audit lines, so that who can write the file cannot compute them anew."""
+
+    id: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Stands in each line, and says which secret verifies it.",
+    )
+    secret: SigningSecret = Field(description="Who has it can write lines that verify.")
+
+
 class AuditFile(_Rotated):
     """The file of the audit lines: numbered, chained by hashes, never dropped."""
 
@@ -103,6 +114,9 @@ class AuditFile(_Rotated):
         default=False, description="Whether each line is on the disk before its call returns."
     )
     on_failure: AuditFailure = AuditFailure.RAISE
+    key: AuditKey | None = Field(
+        default=None, description="Seals the lines by HMAC-SHA256; without it by SHA-256 alone."
+    )
 
 
 class LogRemote(Model):

@@ -22,6 +22,9 @@ from infrastructure.config.models.strategies import (
 #: A lower-case identifier, so that a variable can set what is below it.
 PolicyName = Annotated[str, Field(pattern=r"^[a-z](_?[a-z0-9])*$")]
 
+#: The parts that have operations marked `@idempotent`; around others a hedge would do nothing.
+HEDGED_PARTS = frozenset({"embeddings", "vector"})
+
 
 class PolicyFields(Model):
     """What can be said about a policy."""
@@ -58,6 +61,11 @@ class PolicySettings(PolicyFields):
         if whole is not None and attempt is not None and attempt > whole:
             raise ValueError("attempt_timeout_seconds must not be above timeout_seconds")
         return self
+
+    @property
+    def is_hedged(self) -> bool:
+        """Whether slow calls are made a second time."""
+        return self.hedge is not None and self.hedge.enabled
 
     @property
     def shared_limit(self) -> RateLimitSettings | None:

@@ -6,8 +6,10 @@ from pydantic import Field, SecretStr
 
 from infrastructure.config.models.base import Model
 
-#: What signs; shorter ones can be guessed.
-SigningSecret = Annotated[SecretStr, Field(min_length=16)]
+#: Shorter ones can be guessed.
+MIN_SECRET_CHARS = 16
+
+SigningSecret = Annotated[SecretStr, Field(min_length=MIN_SECRET_CHARS)]
 
 
 class EnvelopeSettings(Model):

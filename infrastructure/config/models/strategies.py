@@ -41,7 +41,10 @@ class RetryFields(Strategy):
         default=0.5, ge=0, le=1, description="The part of each wait that is left to chance."
     )
     max_retry_after_seconds: float = Field(
-        default=60.0, ge=0, description="The longest wait that the other side may ask for."
+        default=60.0,
+        ge=0,
+        description="The longest wait that the other side may ask for; when it asks for more, "
+        "the call fails at once.",
     )
     retries_timeouts: bool = Field(
         default=False,
@@ -162,7 +165,7 @@ class BulkheadSettings(Strategy):
 
 
 class HedgeSettings(Strategy):
-    """A second call beside one that takes long; for calls marked idempotent only."""
+    """A second call beside one that takes long; around reads and embeddings only."""
 
     delay_seconds: Seconds | None = Field(
         default=None, description="Before the next call; null: what 95 of 100 calls keep within."

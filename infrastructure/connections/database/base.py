@@ -25,7 +25,6 @@ from infrastructure.errors import (
     RejectedError,
     UnavailableError,
 )
-from infrastructure.resilience import deadline
 
 ResultT = TypeVar("ResultT")
 
@@ -82,10 +81,9 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
         Returns:
             The rows, each a mapping of column to value; empty for a statement without rows.
         """
-        await self.connect()
         is_sent = False
         try:
-            async with self._bounded(), self._opened(self._engine).connect() as connection:
+            async with self.calling(), self._opened(self._engine).connect() as connection:
                 is_sent = True
                 result = await connection.execute(_parsed(sql), params or {})
                 if not result.returns_rows:
@@ -104,16 +102,20 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
         A connection is taken from the pool by the first statement. Each call on the session is
         bounded by `timeout_seconds` and raises our errors.
         """
-        await self.connect()
-        session = BoundedSession(self._opened(self._sessions), self._bounded, self)
+        await self.drain.begin()
         try:
-            yield session
-            await session.commit()
-        except (DBAPIError, PoolTimeoutError) as error:
-            # what a call that is not wrapped, such as run_sync, lets through
-            raise self._translated(error) from error
+            await self.connect()
+            session = BoundedSession(self._opened(self._sessions), self.bounded, self)
+            try:
+                yield session
+                await session.commit()
+            except (DBAPIError, PoolTimeoutError) as error:
+                # what a call that is not wrapped, such as run_sync, lets through
+                raise self.translated(error) or error from error
+            finally:
+                await _finish(_give_back(session))
         finally:
-            await _finish(_give_back(session))
+            self.drain.end()
 
     def pool_stats(self) -> PoolStats:
         """How many connections there are; zeros when not connected."""
@@ -161,7 +163,7 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
 
     async def _ping(self) -> str:
         engine = self._opened(self._engine)
-        async with self._bounded(), engine.connect() as connection:
+        async with self.bounded(), engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
         version = engine.dialect.server_version_info or ()
         return f"{engine.dialect.name} {'.'.join(map(str, version))}".rstrip()
@@ -171,19 +173,13 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
             raise UnavailableError("was closed while in use", where=self.name)
         return engine
 
-    @asynccontextmanager
-    async def _bounded(self) -> AsyncIterator[None]:
-        """One deadline over the body, and our errors out of it."""
-        try:
-            async with deadline(self.settings.timeout_seconds, self.name):
-                yield
-        except (DBAPIError, PoolTimeoutError) as error:
-            raise self._translated(error) from error
-
-    def _translated(self, error: DBAPIError | PoolTimeoutError) -> InfrastructureError:
+    def translated(self, error: Exception) -> InfrastructureError | None:
+        """Our error for one of SQLAlchemy's; None when it is not its."""
         if isinstance(error, DBAPIError):
             cause = error.orig or error
             return self._translate(cause) or RejectedError(type(cause).__name__, where=self.name)
+        if not isinstance(error, PoolTimeoutError):
+            return None
         stats = self.pool_stats()
         return OverloadedError(
             f"all {stats.limit} connections stayed in use for "

@@ -236,6 +236,9 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no ty
             await super().close(timeout=_LEAVE_SECONDS)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             self.terminate()
+        except asyncio.CancelledError:  # there is no time left for it
+            self.terminate()
+            raise
 
 
 def _check_address(url: str) -> None:

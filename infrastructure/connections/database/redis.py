@@ -15,8 +15,7 @@ from infrastructure.connections.redis_client import answer_of, build_client
 from infrastructure.connections.redis_component import RedisComponent
 from infrastructure.connections.redis_pool import Call
 from infrastructure.connections.redis_topology import SingleServer
-from infrastructure.errors import UnsupportedError
-from infrastructure.resilience import deadline
+from infrastructure.errors import UnavailableError, UnsupportedError
 
 #: Their first key stands behind the number of keys.
 _COUNTED = frozenset({"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"})
@@ -35,6 +34,7 @@ class RedisConnectionManager(RedisComponent, AsyncBaseConnectionManager):
 
     Settings: ClassVar[type[RedisConnectionSettings]] = RedisConnectionSettings
     settings: RedisConnectionSettings
+    _tells_changes = False  # every manager does
     _vendors: Redis | None = None
 
     @property
@@ -70,7 +70,11 @@ class RedisConnectionManager(RedisComponent, AsyncBaseConnectionManager):
             OutcomeUnknownError: It was sent and the answer lost: it may have been applied.
             RejectedError: The server refused it.
         """
-        (answer,) = await self.run(Call(*command, key=_key_of(command)))
+        await self.drain.begin()
+        try:
+            (answer,) = await self.run(Call(*command, key=_key_of(command)))
+        finally:
+            self.drain.end()
         return answer_of(command, answer)
 
     async def ping(self) -> None:
@@ -79,9 +83,15 @@ class RedisConnectionManager(RedisComponent, AsyncBaseConnectionManager):
         Raises:
             UnavailableError: It gave none.
         """
-        async with deadline(self.settings.timeout_seconds, self.name):
-            await self.connect()
+        async with self.calling():
             await self._ping()
+
+    def _note(self, *, is_down: bool, reason: str) -> None:
+        super()._note(is_down=is_down, reason=reason)
+        if is_down:
+            self.note_failure(UnavailableError(reason, where=self.name))
+        else:
+            self.note_answer()
 
     async def _open(self) -> None:
         self._vendors = None

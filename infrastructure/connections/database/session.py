@@ -26,7 +26,7 @@ class BoundedSession(AsyncSession):
     def __init__(
         self,
         engine: AsyncEngine,
-        bounds: Callable[[], AbstractAsyncContextManager[None]],
+        bounds: Callable[[], AbstractAsyncContextManager[Any]],
         component: Any,
     ) -> None:
         super().__init__(engine, expire_on_commit=False)

@@ -18,6 +18,7 @@ from infrastructure.connections.vector.values import (
 )
 from infrastructure.errors import RejectedError
 from infrastructure.registry import Registry
+from infrastructure.resilience import idempotent
 
 _COLLECTION = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)
 
@@ -120,6 +121,7 @@ class VectorStore(AsyncBaseConnectionManager):
     async def drop_collection(self, collection: str) -> bool:
         """Remove the collection with all in it; say whether it was there."""
 
+    @idempotent
     @abstractmethod
     async def list_collections(self) -> list[str]:
         """The names, sorted."""
@@ -132,6 +134,7 @@ class VectorStore(AsyncBaseConnectionManager):
         fails in another way, the batches before it are stored; repeating the call is safe.
         """
 
+    @idempotent
     @abstractmethod
     async def get(self, collection: str, ids: Sequence[str]) -> list[Record]:
         """The records there are, in the order of `ids`."""
@@ -140,10 +143,12 @@ class VectorStore(AsyncBaseConnectionManager):
     async def delete(self, collection: str, target: Sequence[str] | Filter) -> None:
         """Remove by ids or by filter; what is not there is no error."""
 
+    @idempotent
     @abstractmethod
     async def count(self, collection: str, filter: Filter | None = None) -> int:
         """How many records there are, or pass the filter."""
 
+    @idempotent
     @abstractmethod
     async def search(
         self,

@@ -29,7 +29,6 @@ from infrastructure.errors import (
     RejectedError,
     UnavailableError,
 )
-from infrastructure.resilience import deadline
 
 #: Our ids are any text, Qdrant's are UUIDs: this is the namespace they are made in.
 NAMESPACE = uuid.UUID("6f1d3c5e-0d4b-5b0e-9a53-2f6f8c0a7d11")
@@ -228,7 +227,8 @@ class QdrantVectorStore(VectorStore):
             await engine.close()
 
     async def _ping(self) -> str:
-        found = await self._call("get_collections")
+        async with self.bounded():
+            found = await self._opened().call("get_collections")
         where = self.settings.url or self.settings.path or "memory"
         return f"{where}: {len(found.collections)} collections"
 
@@ -246,11 +246,13 @@ class QdrantVectorStore(VectorStore):
     async def _call(self, method: str, **arguments: Any) -> Any:
         if "collection_name" in arguments:
             self.checked_name(arguments["collection_name"])
-        await self.connect()
-        async with deadline(self.settings.timeout_seconds, self.name):
-            if self._engine is None:
-                raise UnavailableError("closed while the call began", where=self.name)
-            return await self._engine.call(method, **arguments)
+        async with self.calling():
+            return await self._opened().call(method, **arguments)
+
+    def _opened(self) -> LocalEngine | ServerEngine:
+        if self._engine is None:
+            raise UnavailableError("closed while the call began", where=self.name)
+        return self._engine
 
     async def _create(self, collection: str, dimensions: int, metric: Metric) -> bool:
         shape = models.VectorParams(size=dimensions, distance=_DISTANCES[metric])

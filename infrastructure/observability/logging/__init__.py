@@ -3,6 +3,7 @@
 from infrastructure.config.models.logging import (
     AuditConfig,
     AuditFile,
+    AuditKey,
     LogFile,
     LogFormat,
     LoggingConfig,
@@ -40,6 +41,7 @@ __all__ = [
     "AuditBreak",
     "AuditConfig",
     "AuditFile",
+    "AuditKey",
     "AuditReport",
     "ContextExecutor",
     "ContextThread",

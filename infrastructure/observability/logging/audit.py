@@ -20,8 +20,8 @@ from infrastructure.observability.logging.destinations import Failed, ignored, o
 from infrastructure.observability.logging.entries import Entry
 from infrastructure.observability.logging.formats import json_line
 
-#: What the number, the hash and their keys may add to a line.
-_LINK_BYTES = 200
+#: What the number, the hashes and the key's id may add to a line, with their names.
+_LINK_BYTES = 260
 
 
 class ChainedFile:
@@ -46,6 +46,9 @@ class ChainedFile:
         self.raises = settings.on_failure is AuditFailure.RAISE
         self._path = settings.path.absolute()
         self._fsync = settings.fsync
+        key = settings.key
+        self._key_id = key.id if key else None
+        self._secret = key.secret.get_secret_value().encode() if key else None
         self._backups = Backups(
             self._path,
             count=settings.backup_count,
@@ -95,8 +98,8 @@ class ChainedFile:
         self._file.close()
 
     def _write(self, entry: Entry, size: int) -> None:
-        entry.seq, entry.prev = self._last.seq + 1, self._last.hash
-        line, seal = sealed(json_line(entry))
+        entry.seq, entry.prev, entry.key = self._last.seq + 1, self._last.hash, self._key_id
+        line, seal = sealed(json_line(entry), self._secret)
         data = b"\n" + line if self._is_torn else line
         # Unknown until it is whole and, where that was asked for, on the disk.
         self._known = ((-1, -1), -1)

@@ -129,9 +129,15 @@ class Caretaker:
         """Tidy soon, on the thread."""
         self._wanted.set()
         with self._lock:
-            if self._thread is None and not self._is_closing:
-                self._thread = threading.Thread(target=self._run, name="log-backups", daemon=True)
-                self._thread.start()
+            if self._thread is not None or self._is_closing:
+                return
+            thread = threading.Thread(target=self._run, name="log-backups", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system has none left; the line is not to blame
+                self._failed(error)
+            else:
+                self._thread = thread
 
     def close(self) -> None:
         """Finish what was begun, and end the thread."""

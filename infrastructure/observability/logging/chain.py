@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import hmac
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,25 +30,29 @@ class Numbered(msgspec.Struct):
 
     Attributes:
         hash: Of the line without it; it stands last.
+        key: The id of the secret that the hash was made with; empty for none.
     """
 
     seq: int
     prev: str
     hash: str
+    key: str = ""
 
 
-def sealed(line: bytes) -> tuple[bytes, str]:
-    """The line with its own hash as its last key, and the hash."""
+def sealed(line: bytes, secret: bytes | None) -> tuple[bytes, str]:
+    """The line with its own hash as its last key, and the hash: an HMAC where there is a secret."""
     body = line.removesuffix(b"}\n")
-    seal = hashlib.sha256(body).hexdigest()
+    made = hashlib.sha256(body) if secret is None else hmac.new(secret, body, hashlib.sha256)
+    seal = made.hexdigest()
     return b"%b%b%b%b" % (body, _SEAL, seal.encode(), _SEAL_END), seal
 
 
-def is_whole(line: bytes, seal: str) -> bool:
+def is_whole(line: bytes, seal: str, secret: bytes | None) -> bool:
     """Whether the line is byte for byte what was sealed; a crash may have kept its newline."""
     end = _SEAL + seal.encode() + _SEAL_END
     line = line if line.endswith(b"\n") else line + b"\n"
-    return line.endswith(end) and sealed(line.removesuffix(end) + b"}\n")[1] == seal
+    found = sealed(line.removesuffix(end) + b"}\n", secret)[1]
+    return line.endswith(end) and hmac.compare_digest(found.encode(), seal.encode())
 
 
 def hash_of(line: bytes) -> str:

@@ -49,9 +49,10 @@ def accepted_correlation_id(value: str | None) -> str | None:
 def trace_ids() -> tuple[str, str] | tuple[None, None]:
     """The ids of the trace and the span that are active here; OpenTelemetry is not imported."""
     trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
+    current_span = getattr(trace, "get_current_span", None)  # another thread may be importing it
+    if current_span is None:
         return None, None
-    context = trace.get_current_span().get_span_context()
+    context = current_span().get_span_context()
     if not context.is_valid:
         return None, None
     return f"{context.trace_id:032x}", f"{context.span_id:016x}"

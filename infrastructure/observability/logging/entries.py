@@ -39,6 +39,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     Attributes:
         seq: The number of an audit line.
         prev: The hash of the audit line before it.
+        key: The id of the secret that an audit line is sealed with.
     """
 
     ts: str
@@ -54,6 +55,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     error: ErrorEntry | None = None
     seq: int | None = None
     prev: str | None = None
+    key: str | None = None
 
 
 def entry_of(record: Record, origin: Origin, redactor: Redactor) -> Entry:

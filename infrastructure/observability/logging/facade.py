@@ -8,7 +8,7 @@ from loguru import logger as _loguru
 
 from infrastructure.config.models.logging import Stream
 from infrastructure.observability.logging.origin import Origin, stream_named
-from infrastructure.observability.logging.sinks import Failures
+from infrastructure.observability.logging.sinks import Failures, unwritten
 
 if TYPE_CHECKING:
     from infrastructure.observability.logging.handle import LoggingHandle
@@ -97,6 +97,8 @@ class AuditLogger(Logger):
     ) -> None:
         failures: Failures = []
         ours = self._origin
+        if ours.handle is not None and ours.handle.loses_audit_lines:
+            raise unwritten(OSError("the logs it belongs to are closed"))
         origin = Origin(ours.name, ours.stream, ours.handle, failures=failures)
         writer = self._loguru.bind(origin=origin, fields={**self._fields, **fields})
         if exception:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from infrastructure.errors import OverloadedError
+from infrastructure.observability.logging.formats import escaped
 from infrastructure.observability.logging.redaction import Redactor
 
 #: How often a failing destination speaks on standard error.
@@ -49,7 +50,7 @@ class Fallback:
             return
         self._quiet_until = now + FALLBACK_SECONDS
         text = self._redactor.text(f"{type(error).__name__}: {error}")
-        notice = f"logging to {self.name} {what} {text}\n"
+        notice = f"{escaped(f'logging to {self.name} {what} {text}')}\n"
         # Standard error may be closed, or may be what failed; then the count is all there is.
         with suppress(OSError, ValueError, AttributeError):
             sys.stderr.write(notice + line.decode())

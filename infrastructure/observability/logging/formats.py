@@ -32,7 +32,7 @@ def text_line(entry: Entry) -> bytes:
     lines = [_head(entry)]
     if entry.error is not None:
         lines.extend(f"    {line}" for line in _trace(entry.error))
-    return "".join(f"{_escaped(line)}\n" for line in lines).encode()
+    return "".join(f"{escaped(line)}\n" for line in lines).encode()
 
 
 FORMATS: dict[LogFormat, Callable[[Entry], bytes]] = {
@@ -74,7 +74,8 @@ def _trace(error: ErrorEntry) -> Iterator[str]:
         yield from _trace(error.cause)
 
 
-def _escaped(line: str) -> str:
+def escaped(line: str) -> str:
+    """The line with its control characters spelled out, so that it is one."""
     if line.isprintable():
         return line
     return "".join(

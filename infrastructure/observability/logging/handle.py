@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from loguru import logger as _loguru
 
-from infrastructure.config.models.logging import LogFormat, LoggingConfig, Stream
+from infrastructure.config.models.logging import AuditFailure, LogFormat, LoggingConfig, Stream
 from infrastructure.observability.logging.destinations import Destination
 from infrastructure.observability.logging.entries import Entry, entry_of
 from infrastructure.observability.logging.facade import Logger, get_logger
@@ -38,7 +38,7 @@ class LoggingHandle:
 
     def __init__(self, config: LoggingConfig, secrets: Iterable[str], claims: Claims) -> None:
         self.config = config
-        self.secrets = frozenset((secrets,) if isinstance(secrets, str) else secrets)
+        self.secrets = frozenset(secrets)
         self.claims = claims
         self.levels = Levels(config)
         self._sinks: list[Sink] = []
@@ -59,6 +59,13 @@ class LoggingHandle:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def loses_audit_lines(self) -> bool:
+        """Whether it is closed, and its settings say that a caller is to know."""
+        audit = self.config.streams.audit
+        is_told = audit is not None and audit.file.on_failure is AuditFailure.RAISE
+        return self._number is None and is_told
 
     @property
     def failures(self) -> int:
@@ -103,7 +110,10 @@ class LoggingHandle:
             with suppress(ValueError):  # `logger.remove()` was called before
                 _loguru.remove(number)
         for sink in self._sinks:
-            sink.close()
+            try:
+                sink.close()
+            except Exception as error:  # noqa: BLE001  # the others are to be closed all the same
+                sink.fallback.troubled(error)
         # Last: until then a destination may tell of a failure, and the secrets must be known.
         process.leave(self)
 

@@ -57,18 +57,23 @@ class LineQueue:
         self._thread: threading.Thread | None = None
 
     def put(self, line: bytes) -> None:
-        """Take the line; after `close` it is dropped."""
+        """Take the line; after `close` it is dropped.
+
+        Raises:
+            RuntimeError: The system has no thread left; the line is not taken.
+        """
         with self._changed:
             if self.is_closing:
                 self.dropped += 1
                 return
+            if self._thread is None:  # first: where the system has none left, no line is taken
+                thread = threading.Thread(target=self._run, name="log-lines", daemon=True)
+                thread.start()
+                self._thread = thread
             if len(self._lines) >= self._max_lines:
                 self._lines.popleft()
                 self.dropped += 1
             self._lines.append(line)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="log-lines", daemon=True)
-                self._thread.start()
             if len(self._lines) in {1, self._batch_lines}:
                 self._changed.notify_all()
 

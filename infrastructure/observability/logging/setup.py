@@ -13,6 +13,7 @@ from infrastructure.config.models.logging import (
     LogRemote,
     Stream,
 )
+from infrastructure.config.secrets import secret_values
 from infrastructure.observability.logging.audit import ChainedFile
 from infrastructure.observability.logging.destinations import Console, Destination, RotatingFile
 from infrastructure.observability.logging.fallback import Fallback
@@ -39,14 +40,16 @@ def setup_logging(
     Args:
         config: The block `logging:`.
         secrets: Values that must not stand in any line, such as passwords from the settings;
-            those shorter than four characters are not searched for.
+            those shorter than four characters are not searched for. Those in `config` itself are
+            known without.
         claims: Says, while a line is written, whether it comes from where this set-up belongs,
             such as a scope of its container; asked only when the process has several set-ups.
 
     Raises:
         ConfigurationError: A log file cannot be opened.
     """
-    handle = LoggingHandle(config, secrets, claims)
+    given = {secrets} if isinstance(secrets, str) else set(secrets)
+    handle = LoggingHandle(config, given | secret_values(config), claims)
     try:
         _add_sinks(handle)
     except BaseException:

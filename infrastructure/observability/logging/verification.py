@@ -2,11 +2,12 @@
 
 import gzip
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infrastructure.errors import NotFoundError
+from infrastructure.errors import ConfigurationError, NotFoundError
 from infrastructure.observability.logging.backups import Backups
 from infrastructure.observability.logging.chain import (
     FIRST,
@@ -38,9 +39,9 @@ class AuditBreak:
 class AuditReport:
     """What `verify_audit` has found.
 
-    The chain cannot tell by itself that its last lines were cut off, nor that somebody has
-    computed all of it anew: keep `last_seq` and `last_hash` elsewhere now and then, and hand them
-    in as `known`.
+    The chain cannot tell by itself that its last lines were cut off, nor, without a key, that
+    somebody has computed all of it anew: keep `last_seq` and `last_hash` elsewhere now and then,
+    and hand them in as `known`.
 
     Attributes:
         lines: How many numbered lines are in order.
@@ -48,6 +49,7 @@ class AuditReport:
         last_seq: The number of the last.
         last_hash: The hash of the last line.
         torn_lines: Halves that crashes have left, accounted for.
+        keyed_lines: How many of the lines are sealed with a key.
         broken: Where the chain breaks; None when it does not.
     """
 
@@ -56,6 +58,7 @@ class AuditReport:
     last_seq: int
     last_hash: str
     torn_lines: int = 0
+    keyed_lines: int = 0
     broken: AuditBreak | None = None
 
     @property
@@ -64,7 +67,12 @@ class AuditReport:
         return self.broken is None
 
 
-def verify_audit(path: Path | str, *, known: tuple[int, str] | None = None) -> AuditReport:
+def verify_audit(
+    path: Path | str,
+    *,
+    known: tuple[int, str] | None = None,
+    keys: Mapping[str, str] | None = None,
+) -> AuditReport:
     """Follow the chain through all backups and the file itself, oldest first.
 
     It may be written meanwhile: half a line at the very end is a write that goes on, or was torn.
@@ -73,8 +81,13 @@ def verify_audit(path: Path | str, *, known: tuple[int, str] | None = None) -> A
         path: The file.
         known: `last_seq` and `last_hash` of an earlier report: the chain is broken where that
             line is missing or another one, unless it was deleted with old backups.
+        keys: The secrets that lines are sealed with, by the ids in them; retired ones too. With
+            any, a chain without a key is broken, and so is one that goes on without after a line
+            that has one; lines from before the first key are covered by that one.
 
     Raises:
+        ConfigurationError: A line is sealed with a key that was not handed in, or a file cannot
+            be read.
         NotFoundError: There is neither the file nor a backup of it.
     """
     file = Path(path).absolute()
@@ -83,7 +96,7 @@ def verify_audit(path: Path | str, *, known: tuple[int, str] | None = None) -> A
         if not files:
             break
         with suppress(FileNotFoundError):  # compressed or deleted just now
-            report = _followed(files, known)
+            report = _followed(files, _Walk(Link(*known) if known else None, keys or {}))
             if report.is_intact or _files(file) == files:
                 return report
     raise NotFoundError(
@@ -92,8 +105,7 @@ def verify_audit(path: Path | str, *, known: tuple[int, str] | None = None) -> A
     )
 
 
-def _followed(files: list[Path], known: tuple[int, str] | None) -> AuditReport:
-    walk = _Walk(Link(*known) if known else None)
+def _followed(files: list[Path], walk: "_Walk") -> AuditReport:
     place = (files[0], 0)
     for file in files:
         try:
@@ -103,6 +115,16 @@ def _followed(files: list[Path], known: tuple[int, str] | None) -> AuditReport:
                     return walk.report(AuditBreak(*place, problem))
         except (EOFError, gzip.BadGzipFile, zlib.error):
             return walk.report(AuditBreak(file, 1, "this backup cannot be unpacked"))
+        except _KeyMissingError as missing:
+            raise _key_missing(AuditBreak(*place, missing.key)) from None
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot be read ({error.strerror})",
+                where=str(file),
+                hint="Verify as a user who may read the audit file and its backups.",
+            ) from error
     problem = walk.problem_at_the_end()
     return walk.report(AuditBreak(*place, problem) if problem else None)
 
@@ -112,11 +134,27 @@ def _files(path: Path) -> list[Path]:
     return [*backups, *([path] if path.exists() else [])]
 
 
+class _KeyMissingError(Exception):
+    def __init__(self, key: str) -> None:
+        self.key = f"{key[:64]!a}"  # whoever can write the file has chosen it
+
+
+def _key_missing(at: AuditBreak) -> ConfigurationError:
+    return ConfigurationError(
+        f"keyed, key missing: this line is sealed with the key {at.problem}",
+        where=f"{at.file}:{at.line}",
+        hint="Hand in its secret: verify_audit(path, keys={id: secret}), "
+        "or `switchgear audit FILE --key ID=SECRET_FILE`.",
+    )
+
+
 class _Walk:
     """The chain as far as it was followed."""
 
-    def __init__(self, known: Link | None) -> None:
+    def __init__(self, known: Link | None, keys: Mapping[str, str]) -> None:
         self._known = known
+        self._keys = keys
+        self._keyed = 0
         self._lines = 0
         self._first = 0
         self._seq = 0
@@ -133,12 +171,9 @@ class _Walk:
             self._torn += 1
             self._hash = hash_of_torn(self._hash or FIRST, line)
             return ""
-        if self._seq and numbered.seq != self._seq + 1:
-            return f"line {numbered.seq} follows line {self._seq}"
-        before = self._hash or (FIRST if numbered.seq == 1 else numbered.prev)
-        if numbered.prev != before:
-            return "what stands before it was changed, removed or added"
-        if not is_whole(line, numbered.hash):
+        if problem := self._misplaced(numbered):
+            return problem
+        if not is_whole(line, numbered.hash, self._secret_of(numbered)):
             return "it was changed"
         if self._known and self._known.seq == numbered.seq and self._known.hash != numbered.hash:
             return "it is another line than the one that was known"
@@ -151,14 +186,36 @@ class _Walk:
             return "nothing accounts for this line"
         if self._known and self._known.seq > self._seq:
             return f"it ends here, and line {self._known.seq} was known"
+        if self._keys and self._lines and not self._keyed:
+            return "it ends here, and no line of it is sealed with a key"
         return ""
 
     def report(self, broken: AuditBreak | None = None) -> AuditReport:
         """All that was seen."""
-        return AuditReport(self._lines, self._first, self._seq, self._hash, self._torn, broken)
+        last, torn, keyed = (self._seq, self._hash), self._torn, self._keyed
+        return AuditReport(self._lines, self._first, *last, torn, keyed, broken)
+
+    def _misplaced(self, numbered: Numbered) -> str:
+        """Why the line cannot follow the one before; empty when it can."""
+        if self._seq and numbered.seq != self._seq + 1:
+            return f"line {numbered.seq} follows line {self._seq}"
+        before = self._hash or (FIRST if numbered.seq == 1 else numbered.prev)
+        if numbered.prev != before:
+            return "what stands before it was changed, removed or added"
+        if self._keyed and not numbered.key:
+            return "it is sealed with no key, and a line before it is"
+        return ""
+
+    def _secret_of(self, numbered: Numbered) -> bytes | None:
+        if not numbered.key:
+            return None
+        if numbered.key not in self._keys:
+            raise _KeyMissingError(numbered.key)
+        return self._keys[numbered.key].encode()
 
     def _took(self, numbered: Numbered) -> None:
         self._first = self._first or numbered.seq
         self._lines += 1
+        self._keyed += bool(numbered.key)
         self._seq = numbered.seq
         self._hash = numbered.hash

@@ -318,6 +318,36 @@ def test_a_container_of_ones_own_can_tell_its_choices():
     assert Outer().explain("region.other").choice is None
 
 
+def test_the_policy_around_the_calls_is_told():
+    class Telling(DynamicContainer):
+        def choice_of(self, path: str) -> Choice | None:
+            policy = "patient (retry), from regions.ini:4: near" if path == "store" else ""
+            return Choice("eu", "regions.ini:3", "near", policy=policy)
+
+    class Region(DeclarativeContainer):
+        instance_type = Telling
+        store: providers.Singleton[Any] = providers.Singleton(dict)
+        other: providers.Singleton[Any] = providers.Singleton(dict)
+
+    region = Region()
+    assert "policy         patient (retry), from regions.ini:4: near" in str(
+        region.explain("store")
+    )
+    assert "policy" not in str(region.explain("other"))
+
+
+def test_a_part_tells_the_policy_that_its_block_names():
+    overrides = {
+        "resilience.policies.patient": {"retry": {"max_attempts": 3}, "timeout_seconds": 10},
+        "llm.default.policy": "patient",
+    }
+    container = Container(profile="test", environ={}, overrides=overrides)
+    told = container.explain("llm.default")
+    policy = "patient (timeout_seconds, retry), from override: an override sets it"
+    assert f"policy         {policy}" in str(told)
+    assert "policy" not in str(container.explain("cache.default"))
+
+
 def test_what_no_settings_name_has_no_choice():
     container = Container(profile="test")
     assert container.explain("db.session").choice is None

@@ -1,5 +1,6 @@
 """A container for each test, taken back at its end."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,16 @@ import pytest
 from fastapi.dependencies import models
 
 from tests.containers.integrations.shop import Shop, SyncShop
+
+
+@pytest.fixture(autouse=True)
+def _root_logger() -> Iterator[None]:
+    """Litestar gives the root logger a handler and a level of its own, for each application."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

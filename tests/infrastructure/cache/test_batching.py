@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from infrastructure.cache.base import MISSING
 from infrastructure.cache.batching import JoinedReads
-from infrastructure.cache.missing import MISSING
 from infrastructure.errors import UnavailableError
 
 
@@ -49,9 +49,9 @@ async def test_reads_of_two_turns_are_two(storage: Storage, joined: JoinedReads)
 
 
 async def test_a_reader_alone_waits_for_nobody(joined: JoinedReads) -> None:
-    alone = joined.read(["a"])
+    alone = joined.read(["a"]).__await__()
     with pytest.raises(StopIteration) as done:
-        alone.send(None)
+        next(alone)
     assert done.value.value == [["a"]]
 
 
@@ -59,9 +59,9 @@ async def test_a_reader_waits_for_others_while_a_read_is_under_way(
     storage: Storage, joined: JoinedReads
 ) -> None:
     storage.gate.clear()
-    first, second = joined.read(["a"]), joined.read(["b"])
-    first.send(None)
-    assert second.send(None) is None
+    first, second = (joined.read([key]).__await__() for key in "ab")
+    next(first)
+    assert next(second) is None
     assert storage.asked == [["a"]]
     first.close()
     second.close()
@@ -98,8 +98,8 @@ async def test_a_cancelled_first_reader_fails_nobody(
     storage: Storage, joined: JoinedReads, turns: int
 ) -> None:
     storage.gate.clear()
-    first = asyncio.create_task(joined.read(["a"]))
-    others = [asyncio.create_task(joined.read([key])) for key in "bc"]
+    first = asyncio.ensure_future(joined.read(["a"]))
+    others = [asyncio.ensure_future(joined.read([key])) for key in "bc"]
     for _ in range(turns):
         await asyncio.sleep(0)
     first.cancel()
@@ -112,7 +112,7 @@ async def test_a_cancelled_first_reader_fails_nobody(
 
 async def test_a_cancelled_reader_leaves_the_others(storage: Storage, joined: JoinedReads) -> None:
     storage.gate.clear()
-    tasks = [asyncio.create_task(joined.read([key])) for key in "abc"]
+    tasks = [asyncio.ensure_future(joined.read([key])) for key in "abc"]
     await asyncio.sleep(0)
     tasks[1].cancel()
     storage.gate.set()
@@ -121,4 +121,8 @@ async def test_a_cancelled_reader_leaves_the_others(storage: Storage, joined: Jo
 
 def test_it_goes_on_in_another_event_loop(storage: Storage) -> None:
     joined = JoinedReads(storage.read, 5, "cache.default")
-    assert [asyncio.run(joined.read(["a"])) for _ in range(2)] == [[["a"]]] * 2
+
+    async def found() -> list[Any]:
+        return await joined.read(["a"])
+
+    assert [asyncio.run(found()) for _ in range(2)] == [[["a"]]] * 2

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from infrastructure.cache import CacheService
+from infrastructure.cache import CacheEntryOptions, CacheService
 from infrastructure.cache.base import BaseCacheProvider
 from infrastructure.cache.implementations.memory import InMemoryCacheProvider, MemoryCacheSettings
 from infrastructure.cache.implementations.redis import RedisCacheProvider
 from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
-from infrastructure.errors import Category, UnavailableError, UnsupportedError
+from infrastructure.errors import Category, ConflictError, UnavailableError, UnsupportedError
 from infrastructure.servers.process import free_port
 from tests.infrastructure.cache.node import Node
 
@@ -117,10 +117,42 @@ def test_a_namespace_of_other_characters_is_refused(namespace: str) -> None:
         CacheService(namespace)
 
 
-@pytest.mark.parametrize("key", ["", "x" * 1025, "\ud800"])
-async def test_a_key_no_server_could_take_is_refused(cache: CacheService, key: str) -> None:
-    with pytest.raises(ValueError, match=r"key|surrogates"):
-        await cache.get(key)
+KEYED: list[Callable[[CacheService, Any], Any]] = [
+    lambda cache, key: cache.get(key),
+    lambda cache, key: cache.set(key, 1),
+    lambda cache, key: cache.delete(key),
+    lambda cache, key: cache.get_or_set(key, lambda: 1),
+]
+
+
+@pytest.mark.parametrize("call", KEYED)
+@pytest.mark.parametrize("key", ["", "x" * 1025, "\ud800", 5, b"key"])
+async def test_a_key_no_server_could_take_is_refused(
+    cache: CacheService, key: Any, call: Callable[[CacheService, Any], Any]
+) -> None:
+    with pytest.raises((TypeError, ValueError), match="a cache key"):
+        await call(cache, key)
+
+
+async def test_one_key_in_the_place_of_several_is_refused(cache: CacheService) -> None:
+    for call in (cache.get_many, cache.delete_many):
+        with pytest.raises(TypeError, match=r"several .*\('user:1',\)"):
+            await call("user:1")
+
+
+async def test_only_whole_numbers_are_counted(cache: CacheService) -> None:
+    with pytest.raises(TypeError, match="whole number"):
+        await cache.incr("n", 1.5)  # type: ignore[arg-type]  # what a caller without a checker does
+    assert await cache.get("n") is None
+
+
+async def test_a_number_kept_with_options_says_why_it_cannot_be_counted(
+    cache: CacheService,
+) -> None:
+    await cache.set("n", 5, options=CacheEntryOptions(tags=("t",)))
+    with pytest.raises(ConflictError, match=r"'n' is kept with options.*Set it without"):
+        await cache.incr("n")
+    assert await cache.get("n") == 5
 
 
 async def test_clear_empties_this_namespace_and_no_other(

@@ -42,6 +42,47 @@ async def test_who_waits_for_a_slow_loader_gets_the_stale_value_when_the_cache_c
     assert await waiting == "old"
 
 
+async def stubborn(gate: asyncio.Event) -> str:
+    """Ends when it is let, and not when it is cancelled."""
+    while not gate.is_set():
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            continue
+    return "new"
+
+
+async def test_a_refresh_that_ignores_its_cancellation_holds_up_no_closing() -> None:
+    clock, gate = ManualClock(jumps=False), asyncio.Event()
+    storage = InMemoryCacheProvider(MemoryCacheSettings(), clock=clock.now)
+    cache = CacheService("shop", provider=Node(storage), timing=Timing(clock, clock.now))
+    options = CacheEntryOptions(ttl_seconds=10, eager_refresh=0.5)
+    await cache.set("key", "old", options=options)
+    clock.advance(6)
+    await cache.get_or_set("key", lambda: stubborn(gate), options=options)
+    await clock.pass_time(0)
+    closing = asyncio.create_task(cache.disconnect())
+    await clock.pass_time(2)
+    is_closed = closing.done()
+    gate.set()
+    await closing
+    assert is_closed
+
+
+async def test_a_refresh_for_which_there_is_no_room_is_counted() -> None:
+    clock, gate = ManualClock(jumps=False), asyncio.Event()
+    storage = InMemoryCacheProvider(MemoryCacheSettings(), clock=clock.now)
+    cache = CacheService("shop", provider=storage, timing=Timing(clock, clock.now))
+    options = CacheEntryOptions(ttl_seconds=10, eager_refresh=0.5)
+    await cache.set_many({str(number): "old" for number in range(260)}, options=options)
+    clock.advance(6)
+    loader: Callable[[], Any] = gate.wait
+    for number in range(260):
+        assert await cache.get_or_set(str(number), loader, options=options) == "old"
+    assert cache.counts.refreshes_refused == 4
+    await cache.disconnect()
+
+
 CHANGES: dict[str, Callable[[CacheService], Awaitable[object]]] = {
     "delete": lambda cache: cache.delete("key"),
     "incr": lambda cache: cache.incr("key", 10),

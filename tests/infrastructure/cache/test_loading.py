@@ -268,6 +268,24 @@ async def test_a_source_that_has_not_changed_renews_the_stale_value(
     assert seen == [(None, MISSING), ("v1", [1])]
 
 
+async def test_a_new_value_has_not_the_version_of_the_one_before(
+    cache: CacheService, clock: ManualClock
+) -> None:
+    answers = iter([("v1", [1]), (None, [2]), (None, [3])])
+    shown = []
+
+    def load(context: LoadContext) -> Any:
+        shown.append(context.etag)
+        etag, value = next(answers)
+        context.etag = etag or context.etag
+        return value
+
+    for _ in range(3):
+        await cache.get_or_set("key", load, options=SAFE)
+        clock.advance(11)
+    assert shown == [None, "v1", None]
+
+
 async def test_not_modified_without_a_value_is_the_loaders_mistake(cache: CacheService) -> None:
     with pytest.raises(ValueError, match="NOT_MODIFIED"):
         await cache.get_or_set("key", lambda: NOT_MODIFIED)

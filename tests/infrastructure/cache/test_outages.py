@@ -1,7 +1,7 @@
 """A cache that does not answer: what goes on without it, and what waits for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
 from loguru import logger
@@ -98,6 +98,34 @@ async def test_more_removals_than_fit_become_one_of_the_namespace(
     assert len(space.pending) == 0
 
 
+async def test_a_key_that_is_none_is_refused_and_never_queued(
+    cache: CacheService, node: Node
+) -> None:
+    node.cut()
+    await cache.delete("key", on_failure="queue")
+    with pytest.raises(ValueError, match="key"):
+        await cache.delete("", on_failure="queue")
+    node.mend()
+    assert await cache.get("key") is None
+
+
+async def test_what_waits_is_sent_in_parts_each_of_which_fits_its_time(node: Node) -> None:
+    class Slow(Node):
+        async def delete_many(self, keys: Sequence[str]) -> int:
+            if len(keys) > 1000:
+                raise UnavailableError("no answer in time", where=self.name)
+            return await super().delete_many(keys)
+
+    keys = [str(number) for number in range(5000)]
+    slow = Slow(node.storage)
+    cache = CacheService("shop", provider=slow)
+    await cache.set_many(dict.fromkeys(keys, 1))
+    slow.cut()
+    await cache.delete_many(keys, on_failure="queue")
+    slow.mend()
+    assert await cache.get_many(keys) == [None] * 5000
+
+
 async def test_other_namespaces_lose_nothing_by_it(cache: CacheService, node: Node) -> None:
     other = CacheService("other", provider=node)
     await other.set("key", 1)
@@ -118,6 +146,14 @@ async def test_down_and_up_are_logged_once_each(
     for _ in range(5):
         await cache.get_or_set("key", lambda: 1)
     assert [line.split()[0] for line in lines] == ["WARNING", "INFO"]
+
+
+async def test_a_loaded_value_that_no_storage_took_is_counted(
+    cache: CacheService, node: Node
+) -> None:
+    node.cut()
+    await cache.get_or_set("key", lambda: 1)
+    assert (cache.counts.loads, cache.counts.unkept) == (1, 1)
 
 
 async def test_a_callers_mistake_is_no_outage(

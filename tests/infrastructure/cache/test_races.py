@@ -221,7 +221,7 @@ async def test_cancelled_at_any_step_a_load_leaves_nothing_behind(
         await asyncio.gather(loading, return_exceptions=True)
         await clock.pass_time(0)
         assert await cache.get_or_set("key", lambda: "value") == "value"
-        assert (storage._leases, node.fault) == ({}, None)
+        assert storage.lease_now(cache.desk().space.known("key"), 1)
         assert len(asyncio.all_tasks()) == 1
 
 
@@ -246,7 +246,7 @@ async def test_a_load_that_outlives_its_cache_leaves_the_storage_alone(
     await clock.pass_time(1)
     assert await loading == ("old" if soft else "new")
     assert node.calls == []
-    assert not node.storage._leases
+    assert node.storage.lease_now(cache.desk().space.known("key"), 1)
 
 
 async def test_of_values_set_together_none_does_not_shorten_the_others(

@@ -8,6 +8,7 @@ import pytest
 
 from infrastructure.cache import CacheService
 from infrastructure.cache.implementations.memory import InMemoryCacheProvider, MemoryCacheSettings
+from infrastructure.cache.spaces import SharedSpace
 from infrastructure.cache.waiting import Timing
 from infrastructure.resilience.clock import ManualClock
 from tests.infrastructure.cache.node import Node
@@ -135,23 +136,15 @@ async def test_one_process_loads_and_the_others_get_its_value(
     assert len(runs) == 1
 
 
-async def test_when_the_loading_process_dies_another_loads_after_its_lease(
-    here: CacheService, storage: InMemoryCacheProvider
-) -> None:
-    await here.set("other", 1)
-    whole = here.desk().space.known("key")
-    now = storage._clock()
-    storage._clock = lambda: now
-    await storage.lease(whole, 30)
-
-    class Passing(ManualClock):
-        async def sleep(self, seconds: float) -> None:
-            await super().sleep(seconds)
-            storage._clock = lambda: now + self.now()
-
-    cache = CacheService("shop", provider=Node(storage), timing=Timing(Passing()))
+async def test_when_the_loading_process_dies_another_loads_after_its_lease() -> None:
+    clock = ManualClock()
+    storage = InMemoryCacheProvider(MemoryCacheSettings(), clock=clock.now)
+    cache = CacheService("shop", provider=Node(storage), timing=Timing(clock))
+    await cache.set("other", 1)
+    await storage.lease(cache.desk().space.known("key"), 30)
     assert await cache.get_or_set("key", lambda: 5) == 5
-    assert await here.get("key") == 5
+    assert await cache.get("key") == 5
+    assert clock.now() == pytest.approx(30, abs=0.3)
 
 
 @pytest.mark.parametrize("change", ["set", "delete", "clear", "incr"])
@@ -224,3 +217,27 @@ def test_one_key_is_never_another_namespaces(storage: InMemoryCacheProvider) -> 
         return [await a.get("b:c"), await b.get("c"), await a.get("c")]
 
     assert asyncio.run(found()) == [1, 2, None]
+
+
+class Watched(SharedSpace):
+    """Notes whether another thread could ever see a generation with the keys of the one before."""
+
+    torn = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "_token" and value:
+            self.torn |= value not in self.prefix
+
+
+async def test_no_thread_reads_old_keys_under_a_new_generation(
+    storage: InMemoryCacheProvider,
+) -> None:
+    node = Node(storage)
+    space = node.spaces["shop"] = Watched(node, "shop")
+    cache = CacheService("shop", provider=node)
+    for number in range(3):
+        await cache.set("key", number)
+        await cache.clear()
+    assert await cache.get("key") is None
+    assert not space.torn

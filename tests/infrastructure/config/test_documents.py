@@ -1,8 +1,11 @@
 """Bad input: every file that cannot be used is named with its place, and its text stays in it."""
 
 import os
+from pathlib import Path
 
 import pytest
+
+from infrastructure.config.files import UnreadableError, read_text
 
 BROKEN = [
     ("app: [1, 2", "is broken YAML: did not find expected ',' or ']'"),
@@ -103,6 +106,14 @@ def test_broken_file_does_not_hide_what_is_wrong_elsewhere(host, problems_of):
     report = problems_of(host.load, "app: {nam: x}\nlogging: {level: loud}")
     assert report.count("\n  ") == 3
     assert "Did you mean 'name'?" in report
+
+
+def test_what_is_no_file_leaves_no_descriptor_open(tmp_path):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        with pytest.raises(UnreadableError, match="Is a directory"):
+            read_text(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_edited_file_is_read_anew(host):

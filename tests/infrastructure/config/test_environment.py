@@ -24,6 +24,31 @@ def test_text_of_an_override_is_never_replaced(host):
     assert settings.app.name == "${A}"
 
 
+@pytest.mark.parametrize("word", ["null", "~", "Null", "NULL"])
+def test_null_in_a_variable_goes_back_to_the_default_of_the_model(host, word):
+    name = "SWITCHGEAR__APP__NAME"
+    settings = host.load("app: {name: base}", environ={name: word})
+    assert settings.app.name == "switchgear"
+    assert str(settings.origin("app.name")) == f"model default (set to null by {name})"
+
+
+def test_null_in_a_variable_removes_an_instance(host):
+    yaml = "cache: {instances: {one: {kind: fake}}}"
+    settings = host.load(yaml, environ={"SWITCHGEAR__CACHE__INSTANCES__ONE": "null"})
+    assert "one" not in settings.cache.instances
+
+
+def test_the_word_null_is_text_where_something_else_chose_the_text(host, tmp_path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "cache.instances.one.maybe").write_text("null")
+    environ = {"SWITCHGEAR_SECRETS_DIR": str(tmp_path / "secrets"), "V": "null"}
+    overrides = {"app.name": "null"}
+    host.write("application-test.yaml", "cache: {instances: {one: {kind: fake, text: '${V}'}}}")
+    settings = host.load(environ=environ, overrides=overrides)
+    one = settings.cache.instances["one"]
+    assert (one.maybe, one.text, settings.app.name) == ("null", "null", "null")
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -1,6 +1,7 @@
 """Which layer wins, and what is left of the ones below."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,12 @@ def test_null_goes_back_to_the_default_of_the_model_and_not_to_a_lower_layer(hos
     assert str(settings.origin(f"{ONE}.text")) == where
 
 
+def test_null_of_an_override_is_told_as_such(host):
+    settings = host.load("app: {name: a}", overrides={"app.name": None})
+    told = (settings.app.name, str(settings.origin("app.name")))
+    assert told == ("switchgear", "model default (set to null by an override)")
+
+
 def test_null_removes_an_instance(host):
     host.write("profiles/p.yaml", "cache: {instances: {one: null}}")
     assert "one" not in host.load(block("text: a"), profile="p").cache.instances
@@ -132,6 +139,12 @@ def test_keys_beside_a_chosen_kind_belong_to_the_kind_in_the_file(host):
     chosen = host.load(yaml, environ={"KIND": "memory"}).cache.instances["one"]
     assert chosen.kind == "memory"
     assert host.load(yaml, environ={"KIND": "fake"}).cache.instances["one"].text == "a"
+
+
+def test_what_every_block_has_stays_when_a_variable_chooses_another_kind(host):
+    yaml = "cache: {instances: {one: {kind: '${KIND:fake}', text: a, policy: default}}}"
+    chosen = host.load(yaml, environ={"KIND": "memory"}).cache.instances["one"]
+    assert (chosen.kind, chosen.policy) == ("memory", "default")
 
 
 def test_kind_of_a_wrapped_block_starts_only_that_anew(host, problems_of):
@@ -200,6 +213,14 @@ def test_overrides_may_have_the_keys_of_an_application(host):
 )
 def test_overrides_that_name_no_key_or_one_key_twice_are_problems(host, problems_of, overrides):
     assert "override" in problems_of(host.load, overrides=overrides)
+
+
+@pytest.mark.parametrize("path", ["app", f"{ONE}.labels", f"{ONE}.tags"])
+def test_overrides_that_contain_themselves_are_a_problem(host, problems_of, path):
+    inside: dict[str, Any] = {}
+    inside["a"] = [inside] if path.endswith("tags") else inside
+    report = problems_of(host.load, overrides={path: inside})
+    assert "override: a value is nested too deeply, or contains itself" in report
 
 
 def test_dictionary_form_wraps_secrets(host):

@@ -40,7 +40,15 @@ def policies(text: str) -> str:
         ("    a:\n      retry: {attempts: 1}\n", "policies.a.retry.attempts (x:4): unknown key."),
         ("    A: {}\n", "policies.A (x:3): is no name"),
         ("    a:\n      inherits: lm\n", "a.inherits (x:4): no policy 'lm'. Did you mean 'llm'?"),
+        (
+            "    nightly:\n      inherits: nightlz\n",
+            "nightly.inherits (x:4): no policy 'nightlz'. Known: default, llm, vector.",
+        ),
         ("    a:\n      inherits: a\n", "a.inherits (x:4): 'a' inherits itself: a -> a."),
+        (
+            "    c: {inherits: b}\n    b:\n      inherits: a\n    a:\n      inherits: b\n",
+            "a.inherits (x:7): 'a' inherits itself: a -> b -> a. End the line at one",
+        ),
         (
             "    a:\n      breaker: {minimum_calls: 200}\n    b: {inherits: a}\n",
             "policies.a.breaker (x:4): minimum_calls must not be above window_calls",
@@ -99,6 +107,15 @@ def test_a_connection_from_outside_is_not_shown(tmp_path: Path) -> None:
     report = problems(tmp_path, text, environ={variable: "db.instances.hunter2"})
     assert "hunter2" not in report
     assert variable in report
+
+
+@pytest.mark.parametrize("text", ["    a: {inherits: '${V}'}\n", "    a: {}\n"])
+def test_a_name_from_outside_is_not_shown_but_what_there_is(tmp_path: Path, text: str) -> None:
+    name = "V" if "V" in text else "SWITCHGEAR__RESILIENCE__POLICIES__A__INHERITS"
+    report = problems(tmp_path, policies(text), environ={name: "hunter2"})
+    assert "no policy of that name. Known: default, llm, vector" in report
+    assert name in report
+    assert "hunter2" not in report
 
 
 def test_a_limit_that_is_switched_off_needs_no_connection(tmp_path: Path) -> None:
@@ -178,6 +195,23 @@ cache:
         inherits: slow
 """
     report = problems(tmp_path, text)
-    assert "cache.default.entry_options.hot.inherits (x:6): no entry options 'hto'." in report
+    told = "cache.default.entry_options.hot.inherits (x:6): no entry options 'hto'. Known: slow, "
+    assert told in report
     assert "cache.default.entry_options.slow (x:8): loader_soft_timeout_seconds needs" in report
     assert report.startswith("2 problems ")
+
+
+def test_a_hedge_that_would_do_nothing_is_told_at_its_line(tmp_path: Path) -> None:
+    text = """\
+db:
+  default:
+    kind: sqlite
+    policy: quick
+resilience:
+  policies:
+    quick:
+      hedge: {delay_seconds: 0.1}
+"""
+    report = problems(tmp_path, text)
+    assert "db.default.policy (x:4): it has a hedge, and no call of the part db may be" in report
+    assert "Hedged: embeddings, vector." in report

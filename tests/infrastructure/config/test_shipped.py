@@ -64,6 +64,11 @@ def test_production_lists_every_variable_that_is_missing():
     assert all(name in str(caught.value) for name in PRODUCTION if name != "REDIS_PASSWORD")
 
 
+def test_another_language_model_of_production_keeps_the_policy():
+    llm = load("prod", **PRODUCTION, LLM_PROVIDER="scripted").llm.default
+    assert (llm.kind, llm.policy, llm.model) == ("scripted", "llm", "scripted")
+
+
 def test_production_writes_json_and_hides_what_it_was_given():
     settings = load("production", **PRODUCTION)
     assert settings.logging.format == "json"

@@ -1,8 +1,6 @@
 """What a pool says of itself when it is measured."""
 
-from types import SimpleNamespace
-from typing import Any
-
+from infrastructure.config.models.db import ConnectionSettings
 from infrastructure.connections.base import AsyncBaseConnectionManager, PoolStats
 
 
@@ -10,7 +8,7 @@ class Manager(AsyncBaseConnectionManager):
     """A pool of any numbers."""
 
     def __init__(self, stats: PoolStats) -> None:
-        settings: Any = SimpleNamespace(kind="postgres")
+        settings = ConnectionSettings(kind="postgres")
         super().__init__(settings, name="db.default")
         self._stats = stats
 

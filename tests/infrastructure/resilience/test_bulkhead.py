@@ -198,7 +198,13 @@ async def test_measurements_say_how_full_it_is_and_who_was_turned_away() -> None
 
 @pytest.mark.parametrize(
     ("numbers", "named"),
-    [((0,), "max_concurrent"), ((1, -1), "max_waiting"), ((1, 1, 0.0), "wait_seconds")],
+    [
+        ((0,), "max_concurrent"),
+        ((10**7,), "max_concurrent"),
+        ((1, -1), "max_waiting"),
+        ((1, 1.5), "max_waiting"),
+        ((1, 1, 0.0), "wait_seconds"),
+    ],
 )
 def test_number_out_of_range_is_named_when_it_is_made(numbers: tuple[Any, ...], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):

@@ -10,7 +10,8 @@ from infrastructure.errors import ConfigurationError, UnavailableError
 from infrastructure.resilience.budget import RetryBudget
 from infrastructure.resilience.clock import ManualClock
 from infrastructure.resilience.deadlines import remaining
-from infrastructure.resilience.hedge import Hedge, idempotent, is_idempotent
+from infrastructure.resilience.hedge import Hedge
+from infrastructure.resilience.idempotence import idempotent, is_idempotent
 from infrastructure.resilience.race import Latencies
 from infrastructure.resilience.timeout import Timeout
 
@@ -150,6 +151,14 @@ async def test_spent_budget_makes_no_further_call(clock: ManualClock) -> None:
     assert (runs.started, budget.refused) == (1, 1)
 
 
+async def test_calls_earn_the_budget_that_pays_for_hedges(clock: ManualClock) -> None:
+    budget = RetryBudget(0.5, min_per_second=0, clock=clock)
+    hedge = Hedge(1.0, budget=budget, clock=clock)
+    for _ in range(4):
+        await hedged(hedge, Runs(clock, (2, "first"), (2, "second")))
+    assert (budget.calls, hedge.hedges) == (4, 2)
+
+
 async def test_calls_not_marked_idempotent_are_refused(clock: ManualClock) -> None:
     async def pay() -> None:
         raise AssertionError
@@ -172,6 +181,27 @@ def test_mark_is_seen_through_partials_methods_and_strategies() -> None:
     assert is_idempotent(partial(Timeout(1).run, partial(method, "x")))
     assert is_idempotent(Timeout(1)(method))
     assert not is_idempotent(partial(Timeout(1).run, asyncio.sleep))
+
+
+def test_method_that_overrides_a_marked_one_keeps_its_promise() -> None:
+    class Store:
+        @idempotent
+        async def get(self) -> None: ...
+
+        async def put(self) -> None: ...
+
+    class MemoryStore(Store):
+        async def get(self) -> None: ...
+
+        async def put(self) -> None: ...
+
+    async def get(_store: Store) -> None: ...
+
+    store = MemoryStore()
+    assert is_idempotent(store.get)
+    assert is_idempotent(MemoryStore.get, store)  # as the door of an operation hands it on
+    assert not is_idempotent(store.put)
+    assert not is_idempotent(get, store)  # of that name, and no method of it
 
 
 async def test_hedge_in_a_row_of_strategies_asks_for_the_mark_of_the_call_itself(

@@ -18,11 +18,12 @@ from infrastructure.resilience.breaker import BreakerOptions, CircuitBreaker, Ci
 from infrastructure.resilience.bulkhead import Bulkhead
 from infrastructure.resilience.clock import ManualClock
 from infrastructure.resilience.fallback import Fallback
-from infrastructure.resilience.hedge import Hedge, idempotent
+from infrastructure.resilience.hedge import Hedge
+from infrastructure.resilience.idempotence import idempotent
 from infrastructure.resilience.pipeline import Pipeline
 from infrastructure.resilience.rate_limiter import RateLimiter
 from infrastructure.resilience.retry import Retry
-from infrastructure.resilience.strategy import Strategy
+from infrastructure.resilience.strategy import Place, Strategy
 from infrastructure.resilience.timeout import Timeout
 
 
@@ -206,6 +207,22 @@ async def test_strategies_of_other_classes_stand_innermost_in_the_order_given() 
     )
     await pipeline.run(service.ask)
     assert notes == ["a", "b", "a", "b"]
+
+
+async def test_strategy_of_another_class_stands_where_it_says() -> None:
+    notes: list[str] = []
+
+    class Quota(Noted):
+        place = Place.RATE_LIMIT
+
+    class Before(Noted):
+        place = Place.RETRY
+
+    pipeline = Pipeline(Noted("in", notes), Quota("quota", notes), Before("before", notes))
+    await pipeline.run(Service().ask)
+    assert notes == ["before", "quota", "in"]
+    with pytest.raises(ConfigurationError, match="one place"):
+        Pipeline(Quota("quota", notes), RateLimiter(1))
 
 
 async def test_a_pipeline_can_stand_around_another() -> None:

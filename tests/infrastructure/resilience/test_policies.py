@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from infrastructure.cache.implementations.breaker_settings import CacheBreakerSettings
-from infrastructure.config.models.resilience import ResilienceSettings
+from infrastructure.config.models.resilience import HEDGED_PARTS, ResilienceSettings
 from infrastructure.config.models.strategies import BreakerSettings
+from infrastructure.embeddings.hashing import HashingEmbedder, HashingSettings
 from infrastructure.errors import (
     ConfigurationError,
     DeadlineExceededError,
@@ -17,10 +18,11 @@ from infrastructure.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from infrastructure.registry import PARTS, registry_of
 from infrastructure.resilience.breaker import BreakerOptions, CircuitBreakerOpenError
 from infrastructure.resilience.clock import ManualClock
-from infrastructure.resilience.distributed_limits import DistributedRateLimiter
-from infrastructure.resilience.pipeline import Pipeline
+from infrastructure.resilience.hedge import Hedge
+from infrastructure.resilience.idempotence import is_idempotent
 from infrastructure.resilience.policies import Policies
 
 
@@ -284,12 +286,13 @@ def test_a_shared_limit_stands_where_a_limit_stands() -> None:
         }
     )
     pipeline = Policies(given, connections=lambda _: Silent, namespace="shop").policy("one")
-    retry, breaker, limit, inner = pipeline.strategies
-    assert (type(retry).__name__, type(breaker).__name__) == ("Retry", "CircuitBreaker")
-    assert isinstance(limit, DistributedRateLimiter)
-    assert isinstance(inner, Pipeline)
-    assert [type(one).__name__ for one in inner.strategies] == ["Bulkhead", "Timeout"]
-    assert any("bulkhead" in one.name for one in pipeline.measurements())
+    assert [type(one).__name__ for one in pipeline.strategies] == [
+        "Retry",
+        "CircuitBreaker",
+        "DistributedRateLimiter",
+        "Bulkhead",
+        "Timeout",
+    ]
 
 
 def test_a_shared_limit_guards_no_plain_function() -> None:
@@ -320,3 +323,33 @@ async def test_what_its_own_timeout_cuts_is_not_made_twice_unless_the_policy_say
         with pytest.raises(DeadlineExceededError):
             await policies.policy(name).run(increment, name)
     assert made == ["cautious", "bold", "bold", "bold"]
+
+
+def test_a_hedge_around_a_block_whose_calls_may_not_be_made_twice_is_refused() -> None:
+    given = settings(quick={"hedge": {}}, calm={"inherits": "quick", "hedge": {"enabled": False}})
+    policies = Policies(given, named={"llm.default": "quick", "db.default": "calm"})
+    with pytest.raises(ConfigurationError, match=r"llm\.default: its policy 'quick' has a hedge"):
+        policies.policy("llm.default")
+    assert kinds(policies, "db.default") == []
+    assert kinds(policies, "quick") == ["Hedge"]  # for functions of the caller's own
+
+
+async def test_a_policy_hedges_the_operations_that_their_port_marks() -> None:
+    given = settings(quick={"hedge": {}})
+    policy = Policies(given, named={"embeddings.default": "quick"}).policy("embeddings.default")
+    embedder = HashingEmbedder(HashingSettings(kind="hashing"))
+    embedder.policy = policy
+    hedge = next(one for one in policy.strategies if isinstance(one, Hedge))
+    await embedder.embed_query("moon")
+    assert hedge.calls == 1
+
+
+def test_parts_that_can_be_hedged_are_those_whose_ports_mark_operations() -> None:
+    ports: dict[str, Any] = {part: registry_of(part)._port for part in PARTS}
+    operations = {
+        part: [getattr(port, name) for name in port.operations if hasattr(port, name)]
+        for part, port in ports.items()
+    }
+    assert {
+        part for part, ours in operations.items() if any(map(is_idempotent, ours))
+    } == HEDGED_PARTS

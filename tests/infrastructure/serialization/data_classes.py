@@ -1,12 +1,13 @@
 """Classes of data of every sort, at the top of a module as an application has them."""
 
+import warnings
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum, Flag, IntEnum, IntFlag, StrEnum, auto
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, PrivateAttr, RootModel, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel, field_validator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 T = TypeVar("T")
@@ -146,6 +147,50 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True, tag="fixed"):
     def __post_init__(self) -> None:
         if self.at == "changed":
             msgspec.structs.force_setattr(self, "at", "by __post_init__")
+
+
+class Loose(msgspec.Struct, dict=True):
+    x: int
+
+
+class Tagged(msgspec.Struct, tag_field="kind", tag="t", rename="camel", array_like=True):
+    id_number: int = 0
+    class_: Any = None
+
+
+class Class(BaseModel):
+    """With an alias."""
+
+    model_config = ConfigDict(populate_by_name=False)
+    from_: str = Field(default="x", alias="from")
+    number: int = Field(default=0, validation_alias="number", serialization_alias="no")
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # pydantic says that the name hides one of its own
+
+    class Hiding(BaseModel):
+        model_extra: int = 1  # type: ignore[assignment]
+
+
+class Shadowed(Open):
+    """Derived, with a private attribute."""
+
+    _secret: int = PrivateAttr(default=3)
+
+
+class WithStamp:
+    __slots__ = ("stamp",)
+
+
+@dataclass(slots=True)
+class Stamped(WithStamp):
+    x: int
+
+
+class StampedModel(BaseModel):
+    __slots__ = ("stamp",)
+    x: int
 
 
 class Plain:

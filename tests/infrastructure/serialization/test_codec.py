@@ -1,6 +1,8 @@
 import math
+import re
+import struct
 from collections import OrderedDict as Ordered
-from datetime import UTC, datetime, time, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -43,6 +45,27 @@ TREES = st.recursive(
 
 class Text(str):
     __slots__ = ()
+
+
+class Nowhere(tzinfo):
+    """A zone that Python takes for none."""
+
+    def utcoffset(self, _: datetime | None) -> None:
+        return None
+
+    dst = tzname = utcoffset
+
+
+class Half(tzinfo):
+    """A zone that is no `ZoneInfo`, half an hour and some microseconds off."""
+
+    def utcoffset(self, _: datetime | None) -> timedelta:
+        return timedelta(minutes=30, microseconds=7)
+
+    dst = utcoffset
+
+    def tzname(self, _: datetime | None) -> str:
+        return "half"
 
 
 class Point(NamedTuple):
@@ -144,6 +167,7 @@ def test_a_zone_and_the_hour_that_happens_twice_survive(fold: int) -> None:
         (bytearray(), "bytearray"),
         (ValueError(), "ValueError"),
         (time(1, tzinfo=BERLIN), "datetime.time"),
+        (datetime(2026, 1, 1, tzinfo=Nowhere()), "datetime.datetime"),
         ({Text("red"): 1}, "Text"),
         ([{"a": [Ordered()]}], "OrderedDict"),
     ],
@@ -153,6 +177,31 @@ def test_a_type_that_would_not_survive_is_refused_by_name(value: Any, named: str
         encode(value)
     with pytest.raises(UnsupportedError, match=named):
         freeze(value)
+
+
+def test_a_zone_of_another_class_keeps_the_instant_and_the_offset() -> None:
+    moment = datetime(2026, 1, 1, 12, tzinfo=Half())
+    found = decode(encode(moment))
+    assert (found, found.utcoffset()) == (moment, moment.utcoffset())
+
+
+@pytest.mark.parametrize("number", [-0.0, 5e-324, float("inf")])
+def test_every_float_keeps_its_bits(number: float) -> None:
+    assert struct.pack("d", decode(encode([number, (number,)]))[0]) == struct.pack("d", number)
+    assert struct.pack("d", decode(encode((number,)))[0]) == struct.pack("d", number)
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"a": 1, 2: object()}, "value[2]"),
+        ({2: {"é": {3: [object()]}}}, "value[2]['é'][3][0]"),
+        ({"a": {Text("b"): 1}}, "value['a'][<Text>]"),
+    ],
+)
+def test_the_refusal_shows_each_step_once(value: Any, path: str) -> None:
+    with pytest.raises(UnsupportedError, match=re.escape(f"' at {path}. ")):
+        encode(value)
 
 
 def test_the_refusal_shows_the_path() -> None:

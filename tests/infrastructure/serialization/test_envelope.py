@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from infrastructure.config.models.serialization import EnvelopeSettings
-from infrastructure.errors import DataError, MissingExtraError, UnsupportedError
+from infrastructure.errors import ConfigurationError, DataError, MissingExtraError, UnsupportedError
 from infrastructure.serialization import Envelope, Reason, UnreadableError, compression, encode
 from infrastructure.serialization.signing import bound, checksum, signature
 
@@ -231,6 +231,12 @@ def test_a_block_of_settings_makes_an_envelope() -> None:
 def test_settings_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         EnvelopeSettings.model_validate(wrong)
+
+
+@pytest.mark.parametrize("secrets", [[""], [ONE, "short"], "a long text and no list"])
+def test_a_secret_that_can_be_guessed_signs_nothing(secrets: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^cache\.default: .* 16 characters"):
+        Envelope(secrets=secrets, where="cache.default")
 
 
 async def test_one_envelope_serves_many_threads() -> None:

@@ -1,6 +1,6 @@
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -20,20 +20,12 @@ from tests.contracts.cache_contract import SharedCacheContract, Wait
 from tests.infrastructure.serialization.data_classes import Point
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[MemcachedServer]:
-    if reason := MemcachedServer.reason_missing():
-        pytest.skip(f"server 'memcached' cannot be had: {reason}")
-    with MemcachedServer() as server:
-        yield server
-
-
 @pytest.fixture
-def settings(server: MemcachedServer, request: pytest.FixtureRequest) -> MemcachedCacheSettings:
+def settings(memcached: MemcachedServer, request: pytest.FixtureRequest) -> MemcachedCacheSettings:
     """A part of the server of its own for each test."""
     prefix = f"{abs(hash(request.node.nodeid))}:"
     return MemcachedCacheSettings(
-        host="127.0.0.1", port=server.port, key_prefix=prefix, timeout_seconds=10
+        host="127.0.0.1", port=memcached.port, key_prefix=prefix, timeout_seconds=10
     )
 
 

@@ -78,7 +78,7 @@ async def test_overwriting_one_key_for_ever_takes_no_more_memory(clock: Clock) -
     provider = _small(clock, 10)
     for number in range(5000):
         await provider.set("key", number, 60)
-    assert len(provider._deadlines) < 2000
+    assert len(provider._kept._deadlines) < 2000
 
 
 async def test_closing_frees_what_was_kept(provider: InMemoryCacheProvider) -> None:
@@ -86,3 +86,25 @@ async def test_closing_frees_what_was_kept(provider: InMemoryCacheProvider) -> N
     await provider.set("key", 1, 60)
     await provider.disconnect()
     assert len(provider) == 0
+
+
+@pytest.mark.parametrize("seconds", [(60, 5), (5, 60), (60, None)])
+async def test_two_keys_in_one_look_are_both_there_or_neither(
+    clock: Clock, seconds: tuple[int, int | None]
+) -> None:
+    provider = _small(clock, 10)
+    for key, lifetime in zip("ab", seconds, strict=True):
+        if lifetime is not None:
+            await provider.set(key, [key], lifetime)
+            assert provider.both_now(key, key) == ([key], [key])
+    clock.now += 6
+    assert provider.both_now("a", "b") == (MISSING, MISSING)
+    assert provider.both_now("never", "a") == (MISSING, MISSING)
+
+
+async def test_a_look_at_two_keys_is_a_use_of_both(clock: Clock) -> None:
+    provider = _small(clock, 3)
+    await provider.set_many({"a": 1, "b": 2, "c": 3}, 60)
+    assert provider.both_now("a", "b") == (1, 2)
+    await provider.set_many({"d": 4}, 60)
+    assert await provider.get_many(["a", "b", "c", "d"]) == [1, 2, MISSING, 4]

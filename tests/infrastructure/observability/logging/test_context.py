@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import loguru
+import pytest
 
 from infrastructure.observability.logging import (
     bind_correlation_id,
@@ -134,3 +136,11 @@ def test_logs_alone_do_not_import_opentelemetry() -> None:
         "get_logger('x').info('hello')\nassert 'opentelemetry.trace' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[4], check=True)
+
+
+def test_line_written_while_telemetry_is_being_imported_is_written(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", ModuleType("opentelemetry.trace"))
+    get_logger("early").info("up")
+    assert written.last["event"] == "up"

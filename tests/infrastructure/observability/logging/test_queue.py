@@ -204,3 +204,31 @@ def test_pause_ends_when_the_queue_is_closed() -> None:
     assert begun.wait(30)
     queue.close(30)
     assert over.is_set()
+
+
+def test_thread_that_cannot_be_started_is_tried_again_with_the_next_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    delivered: list[bytes] = []
+    queue = LineQueue(delivered.extend, 10)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more_threads)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            queue.put(b"lost, and told")
+    queue.put(b"written")
+    queue.close(10)
+    assert (delivered, queue.dropped) == ([b"written"], 0)
+
+
+def test_queue_whose_thread_never_started_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = LineQueue(lambda _: None, 10)
+    monkeypatch.setattr(threading.Thread, "start", no_more_threads)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        queue.put(b"lost, and told")
+    queue.close(10)
+    assert queue.dropped == 0
+
+
+def no_more_threads(_: threading.Thread) -> None:
+    """What the system says when it has none left."""
+    raise RuntimeError("can't start new thread")

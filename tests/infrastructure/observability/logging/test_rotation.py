@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -242,3 +243,19 @@ def test_caretaker_that_fails_says_so_and_goes_on() -> None:
 def test_impossible_rotation_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         LogFile(path=Path("x"), **wrong)
+
+
+def test_rotation_costs_no_line_when_there_is_no_thread_for_the_backups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more_threads(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    failed: list[Exception] = []
+    file = RotatingFile(LogFile(path=tmp_path / "app.log", max_bytes=10), failed=failed.append)
+    monkeypatch.setattr(threading.Thread, "start", no_more_threads)
+    file.write(b"0123456\n")
+    file.write(b"1234567\n")
+    file.close()
+    assert (tmp_path / "app.log").read_bytes() == b"1234567\n"
+    assert [str(error) for error in failed] == ["can't start new thread"]

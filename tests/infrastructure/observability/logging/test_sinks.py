@@ -1,5 +1,6 @@
 """What a sink does when something under it fails."""
 
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from typing import Never
@@ -190,3 +191,37 @@ def test_nothing_is_written_after_closing() -> None:
     handle.close()
     handle.take(seen[0])
     assert kept.lines == []
+
+
+def test_destination_that_cannot_be_closed_keeps_no_other_open() -> None:
+    class Unclosable(Kept):
+        def close(self) -> None:
+            raise OSError("the disk is gone")
+
+    class Closing(Kept):
+        is_closed = False
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    handle, other = setup_logging(LoggingConfig(console=False)), Closing()
+    handle.add(Unclosable(), LogFormat.TEXT)
+    handle.add(other, LogFormat.TEXT)
+    before = logging.getLogger().handlers[:]
+    handle.close()
+    assert other.is_closed
+    assert len(logging.getLogger().handlers) == len(before) - 1
+
+
+def test_error_of_a_destination_cannot_forge_a_line_on_standard_error(
+    handle: LoggingHandle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Forging(Kept):
+        def write(self, line: bytes) -> None:
+            raise OSError("full\n2026-01-01 INFO all is well\x1b[2J")
+
+    handle.add(Forging(), LogFormat.TEXT)
+    log.info("one")
+    notice, line = capsys.readouterr().err.splitlines()
+    assert r"full\n2026-01-01 INFO all is well\x1b[2J" in notice
+    assert line.endswith("sinks | one")

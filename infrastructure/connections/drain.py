@@ -1,0 +1,81 @@
+"""How a connection is closed under its users: calls in flight end, new ones wait or are refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from infrastructure.errors import UnavailableError
+
+
+class Drain:
+    """Counts the calls in flight, and holds new ones back while the connection is changed.
+
+    Args:
+        name: The connection manager's, for errors.
+
+    Attributes:
+        in_flight: How many calls are going on.
+        is_closing: Whether new calls are refused.
+    """
+
+    __slots__ = ("_empty", "_name", "_open", "in_flight", "is_closing")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.in_flight = 0
+        self.is_closing = False
+        self._empty: asyncio.Event | None = None
+        self._open: asyncio.Event | None = None
+
+    async def begin(self) -> None:
+        """Count a call, once new ones may begin.
+
+        Raises:
+            UnavailableError: The connection is being closed.
+        """
+        while self._open is not None:
+            await self._open.wait()
+        if self.is_closing:
+            raise UnavailableError("is being closed", where=self._name)
+        self.in_flight += 1
+
+    def end(self) -> None:
+        """A call is over."""
+        self.in_flight -= 1
+        if self._empty is not None and not self.in_flight:
+            self._empty.set()
+
+    @asynccontextmanager
+    async def closing(self, seconds: float) -> AsyncIterator[None]:
+        """Refuse new calls until the body ends; it begins when those in flight are over.
+
+        Args:
+            seconds: The longest wait for them.
+        """
+        self.is_closing = True
+        try:
+            await self._drained(seconds)
+            yield
+        finally:
+            self.is_closing = False
+
+    @asynccontextmanager
+    async def pausing(self, seconds: float) -> AsyncIterator[None]:
+        """As `closing`, and new calls wait instead."""
+        while self._open is not None:
+            await self._open.wait()
+        gate = self._open = asyncio.Event()
+        try:
+            await self._drained(seconds)
+            yield
+        finally:
+            self._open = None
+            gate.set()
+
+    async def _drained(self, seconds: float) -> None:
+        if not self.in_flight:
+            return
+        self._empty = asyncio.Event()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
