@@ -12,7 +12,7 @@ from typing import Any
 from dependency_injector import providers as di
 
 from containers.core import endings, graph, scopes, shielding
-from containers.core.layouts import MISSING
+from containers.core.layouts import BUSY, MISSING
 from containers.core.names import Names, target_word, word_of
 from containers.core.shapes import Shape, is_writable, shape_of
 from containers.core.targets import Target, target_of
@@ -261,6 +261,9 @@ class Body(Names):
             self._entered(kind, construction, cell, local)
             self._depth -= 1
         self._depth -= 1
+        self._line(f"if {local} is {self.name('busy', BUSY)}:")
+        key = self.name(word_of(provider) + "_provider", provider)
+        self._line(f"    {local} = await {key}.uncompiled()")
         return local
 
     def _is_repeatable(self, provider: Any) -> bool:
@@ -274,12 +277,7 @@ class Body(Names):
     def _claimed(self, provider: Any, kind: Target, cell: str, local: str) -> None:
         """Make the object while other tasks wait for it."""
         key = self.name(word_of(provider) + "_provider", provider)
-        self._line("pending = scope.pending")
-        self._line(f"if {key} in pending:")
-        self._line(f"    {local} = await {key}.uncompiled()")
-        self._line("else:")
-        self._depth += 1
-        self._line(f"pending[{key}] = None")
+        self._line(f"{cell} = {self.name('busy', BUSY)}")
         self._line("try:")
         self._depth += 1
         construction = self._construction(provider)
@@ -291,15 +289,15 @@ class Body(Names):
         self._line(f"if scope.layout is not {self.name_of_layout()}:")
         late = f"scope.refuse_late({key}, {end}, {opened}, is_async={kind.is_async})"
         self._line(f"    await {finish}({late})")
+        self._depth -= 1
+        self._line("except BaseException:")
+        self._line(f"    scope.gave_up({key})")
+        self._line("    raise")
         self._line(f"{cell} = {local}")
         if kind in _ENDS:
             self._noted(f"({end}, {opened}, {kind.is_async})")
-        self._depth -= 1
-        self._line("finally:")
-        self._line(f"    waiting = pending.pop({key})")
-        self._line("    if waiting is not None:")
-        self._line("        waiting.set()")
-        self._depth -= 1
+        self._line("if scope.pending:")
+        self._line(f"    scope.tell({key})")
 
     def _started(self, kind: Target, opened: str, local: str) -> None:
         if kind is Target.ASYNC_GENERATOR:

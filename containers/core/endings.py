@@ -9,7 +9,7 @@ from containers.errors import ContainerError
 
 #: Ends what was made, given the exception of the body or None; awaited for what is async.
 End = Callable[[Any, BaseException | None], Any]
-_ENDED = object()
+ENDED = object()
 
 
 def enter(kind: Target, made: Any) -> tuple[Any, End | None]:
@@ -55,12 +55,17 @@ def end_generator(generator: Generator[Any, Any, Any], error: BaseException | No
     try:
         if error is not None:
             generator.throw(error)
-        elif next(generator, _ENDED) is _ENDED:
+        elif next(generator, ENDED) is ENDED:
             return
     except StopIteration:
         return
+    raise yielded_again(generator)
+
+
+def yielded_again(generator: Generator[Any, Any, None]) -> ContainerError:
+    """The error of a generator that did not end after its `yield`; it is closed."""
     generator.close()
-    raise _wrong_yields(generator, "yielded twice")
+    return _wrong_yields(generator, "yielded twice")
 
 
 async def end_async_generator(
@@ -72,6 +77,68 @@ async def end_async_generator(
     except StopAsyncIteration:
         return
     raise await yielded_twice(generator)
+
+
+def begin_to_end(generator: AsyncGenerator[Any, Any]) -> "Begun | None":
+    """End an async generator up to its first wait, without a coroutine; None where it has none.
+
+    What is left is to be ended by `end_begun`.
+    """
+    step = generator.asend(None)
+    try:
+        return Begun(generator, step, waiting=step.send(None))
+    except StopAsyncIteration:
+        return None
+    except BaseException as failure:  # noqa: BLE001 - raised where the others are collected
+        return Begun(generator, step, failure=failure)
+
+
+class Begun:
+    """The end of an async generator that was begun: the rest of it, to be awaited.
+
+    Args (of the constructor):
+        generator: Which ends.
+        step: Its step, that was begun.
+        waiting: What the step waits for.
+        failure: What it raised; a StopIteration where it yielded again.
+    """
+
+    def __init__(
+        self,
+        generator: AsyncGenerator[Any, Any],
+        step: Any,
+        *,
+        waiting: Any = None,
+        failure: BaseException | None = None,
+    ) -> None:
+        self.generator = generator
+        self._step = step
+        self._waiting = waiting
+        self._failure = failure
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waiting = self._waiting
+        try:
+            if self._failure is not None:
+                raise self._failure
+            while True:
+                try:
+                    sent = yield waiting
+                except BaseException as error:  # noqa: BLE001 - the generator's to handle
+                    waiting = self._step.throw(error)
+                else:
+                    waiting = self._step.send(sent)
+        except StopIteration:
+            return
+
+
+async def end_begun(begun: Begun, _error: BaseException | None) -> None:
+    """Wait for the rest of it."""
+    try:
+        await begun
+    except StopAsyncIteration:
+        return
+    raise await yielded_twice(begun.generator)
 
 
 async def yielded_twice(generator: AsyncGenerator[Any, Any]) -> ContainerError:

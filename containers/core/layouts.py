@@ -7,6 +7,9 @@ from containers.core import ledger
 #: Stands where a scope has made nothing yet; None is an object too.
 MISSING: Any = object()
 
+#: Stands where a task is making something.
+BUSY: Any = object()
+
 
 class Layout:
     """The places of one container's scopes, as its declaration was when it was laid out.

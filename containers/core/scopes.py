@@ -11,16 +11,21 @@ from dependency_injector import providers as di
 
 from containers.core import finding, graph
 from containers.core.endings import (
+    ENDED,
     End,
+    begin_to_end,
     collect,
     end_async_generator,
+    end_begun,
+    end_generator,
     enter,
     enter_async,
     raise_failures,
+    yielded_again,
     yielded_twice,
 )
-from containers.core.layouts import MISSING, Layout, layout_of
-from containers.core.shielding import begin, finish
+from containers.core.layouts import BUSY, MISSING, Layout, layout_of
+from containers.core.shielding import begin, finish, go_within, within
 from containers.core.targets import Target
 from containers.errors import ContainerError, NoActiveScopeError
 
@@ -47,6 +52,8 @@ current = _current.get
 _set_current = _current.set
 _NOTHING: list[Any] = []
 _NOTHING_GIVEN: Mapping[str, Any] = MappingProxyType({})
+#: Nobody waits in a scope that was opened with `async with`.
+NOBODY: Mapping[Any, asyncio.Event] = MappingProxyType({})
 
 
 class Scope(RLock):
@@ -67,8 +74,8 @@ class Scope(RLock):
         layout: The container's layout while the scope is open, None before and after.
         cells: Its objects, in the places of the layout.
         endings: What ends them, in order of creation.
-        pending: What is being made by a task, with the event that tells the others; None where
-            the scope was opened with a plain `with`.
+        pending: What tasks wait for, which another one is making, with the event that tells them;
+            None where the scope was opened with a plain `with`.
     """
 
     __slots__ = (
@@ -87,7 +94,7 @@ class Scope(RLock):
     layout: Layout | None
     cells: list[Any]
     endings: list[tuple[End, Any, bool]] | None
-    pending: dict[Any, asyncio.Event | None]
+    pending: Mapping[Any, asyncio.Event]
     given: Mapping[str, Any]
     #: What has no place in the layout: objects made under an override, or for a stand-in.
     _others: dict[Any, Any] | None
@@ -132,7 +139,7 @@ class Scope(RLock):
         self.acquire()
         try:
             found = self._found(key)
-            if found is MISSING:
+            if found is MISSING or found is BUSY:
                 made = make()
                 found, end = enter(kind, made)
                 self._keep(key, found)
@@ -151,12 +158,14 @@ class Scope(RLock):
                 where="containers",
                 hint="Open it with `async with container.scope()`.",
             )
-        while (found := self._found(key)) is MISSING:
-            if key in self.pending:
+        while True:
+            found = self._found(key)
+            if found is BUSY:
                 await self._turn_of(key)
-            else:
+            elif found is MISSING:
                 await self._make(key, kind, make)
-        return found
+            else:
+                return found
 
     def __enter__(self) -> Self:
         if self.cells is not None:
@@ -184,11 +193,7 @@ class Scope(RLock):
             self._back()
 
     async def __aenter__(self) -> Self:
-        return self.open_async()
-
-    def open_async(self) -> Self:
-        """What `async with` does first, which awaits nothing."""
-        self.pending = {}
+        self.pending = NOBODY
         return self.__enter__()
 
     async def __aexit__(
@@ -197,14 +202,32 @@ class Scope(RLock):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        rest = self.close_async(error)
-        if rest is not None:
-            await rest
+        if self.endings is not None:
+            rest = self.close_async(error)
+            if rest is not None:
+                await rest
         self.__exit__(None, None, None)
 
     def close_async(self, error: BaseException | None) -> Awaitable[None] | None:
         """End what was made, up to the first wait; the rest is to be awaited before `__exit__`."""
-        return None if self.endings is None else begin(self._aend(error))
+        endings = self.endings
+        if not endings:
+            return None
+        around = within()
+        go_within(self)
+        try:
+            if error is None and endings[-1][0] is end_async_generator:
+                # what most scopes hold, and nothing else
+                rest = begin_to_end(endings.pop()[1])
+                if rest is not None:
+                    self.ends_by(end_begun, rest, is_async=True)
+            if endings:
+                return begin(self._aend(error), self)
+            self.endings = None
+            return None
+        finally:
+            if around is not None and around.endings is not None:
+                go_within(around)
 
     def _end(self, error: BaseException | None) -> None:
         """Last made first; an object made meanwhile is ended too."""
@@ -212,7 +235,10 @@ class Scope(RLock):
         while self.endings:
             end, made, _is_async = self.endings.pop()
             try:
-                end(made, error)
+                if end is not end_generator or error is not None:
+                    end(made, error)
+                elif next(made, ENDED) is not ENDED:  # what most scopes hold, and a call less
+                    collect(failures, yielded_again(made), error)
             except BaseException as failure:  # noqa: BLE001 - every ending must have its turn
                 collect(failures, failure, error)
         if failures:
@@ -277,29 +303,37 @@ class Scope(RLock):
             self._others[key] = value
 
     async def _make(self, key: Any, kind: Target, make: Callable[[], Awaitable[Any]]) -> None:
-        self.pending[key] = None
+        self._keep(key, BUSY)
         try:
             made = await make()
             value, end = await enter_async(kind, made)
             if self.layout is None:
                 await finish(self.refuse_late(key, end, made, is_async=kind.is_async))
-            self._keep(key, value)
-            if end is not None:
-                self.ends_by(end, made, is_async=kind.is_async)
-        finally:
-            self.tell(key)
+        except BaseException:
+            self.gave_up(key)
+            raise
+        self._keep(key, value)
+        if end is not None:
+            self.ends_by(end, made, is_async=kind.is_async)
+        self.tell(key)
 
     async def _turn_of(self, key: Any) -> None:
-        waiting = self.pending[key]
-        if waiting is None:
-            waiting = self.pending[key] = asyncio.Event()
-        await waiting.wait()
+        if key not in self.pending:
+            self.pending = {**self.pending, key: asyncio.Event()}
+        await self.pending[key].wait()
+
+    def gave_up(self, key: Any) -> None:
+        """It was not made: who waits may try."""
+        if self.layout is not None:
+            self._keep(key, MISSING)
+        self.tell(key)
 
     def tell(self, key: Any) -> None:
-        """Made or failed: who waits looks again."""
-        waiting = self.pending.pop(key)
-        if waiting is not None:
-            waiting.set()
+        """Made or not: who waits looks again."""
+        if key in self.pending:
+            waiting = dict(self.pending)
+            waiting.pop(key).set()
+            self.pending = waiting
 
     async def refuse_late(self, key: Any, end: End | None, made: Any, *, is_async: bool) -> None:
         """End what was being made while the scope ended; its caller is told that it came late."""

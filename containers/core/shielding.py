@@ -3,10 +3,28 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
-#: The finishing whose work runs here; timers and tasks that the work starts inherit it.
-_within: ContextVar[Any] = ContextVar("within_finishing", default=None)
+#: What is being finished here; timers and tasks that the finishing starts inherit it.
+_within: ContextVar["Finished | None"] = ContextVar("within_finishing", default=None)
+within = _within.get
+go_within = _within.set
+
+
+class Finished(Protocol):
+    """What is being finished.
+
+    Attributes:
+        endings: None when it is over; its mark may stay then, and means nothing.
+    """
+
+    endings: Any
+
+
+class _Work:
+    """Work of its own."""
+
+    endings: Any = ()
 
 
 async def finish(work: Coroutine[Any, Any, None]) -> None:
@@ -16,34 +34,41 @@ async def finish(work: Coroutine[Any, Any, None]) -> None:
     own timeouts interrupt it as ever. A second cancellation from outside goes through: a
     finalizer that hangs can still be stopped.
     """
-    rest = begin(work)
-    if rest is not None:
-        await rest
+    around, whose = within(), _Work()
+    go_within(whose)
+    try:
+        rest = begin(work, whose)
+    finally:
+        if around is not None and around.endings is not None:
+            go_within(around)
+    try:
+        if rest is not None:
+            await rest
+    finally:
+        whose.endings = None
 
 
-def begin(work: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
+def begin(work: Coroutine[Any, Any, None], whose: Finished) -> Awaitable[None] | None:
     """Run `work` to its first wait, and give the rest; None where there is none, as is usual.
 
-    The mark of an earlier work may stay: it is over, and means nothing.
+    To be called after `go_within(whose)`.
     """
-    around = _within.get()
-    _within.set(work)
-    try:
-        for waiting in work.__await__():  # costs less than `send`, which ends by an exception
-            return _Finishing(work, waiting)
-        return None
-    finally:
-        if around is not None and around.cr_frame is not None:
-            _within.set(around)
+    for waiting in work.__await__():  # costs less than `send`, which ends by an exception
+        return _Finishing(work, waiting, whose)
+    return None
 
 
 class _Finishing(Awaitable[None]):
     """Drives the work step by step; each of its waits is one that can tell who cancels."""
 
     def __init__(
-        self, work: Coroutine[Any, Any, None], waiting: "asyncio.Future[Any] | None"
+        self,
+        work: Coroutine[Any, Any, None],
+        waiting: "asyncio.Future[Any] | None",
+        whose: Finished,
     ) -> None:
         self._work = work
+        self._whose = whose
         self._waiting = waiting
         self._cancelled: asyncio.CancelledError | None = None
 
@@ -67,7 +92,7 @@ class _Finishing(Awaitable[None]):
                 raise
 
     def _step(self, pending: BaseException | None) -> "asyncio.Future[Any] | None":
-        token = _within.set(self._work)
+        token = _within.set(self._whose)
         try:
             waiting: asyncio.Future[Any] | None
             waiting = self._work.throw(pending) if pending else self._work.send(None)
@@ -77,7 +102,7 @@ class _Finishing(Awaitable[None]):
 
     def _defer(self, message: Any) -> bool:
         """Keep the first cancellation from outside for the end; say whether this is it."""
-        if _within.get() is self._work or self._cancelled is not None:
+        if within() is self._whose or self._cancelled is not None:
             return False
         self._cancelled = asyncio.CancelledError(*(() if message is None else (message,)))
         return True

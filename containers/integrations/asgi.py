@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from types import MappingProxyType
 from typing import Any, cast
 
-from containers.core.scopes import Scope
+from containers.core.scopes import NOBODY, Scope
 
 Message = MutableMapping[str, Any]
 Connection = MutableMapping[str, Any]
@@ -14,8 +14,14 @@ Application = Callable[[Connection, Receive, Send], Awaitable[None]]
 
 _EXCHANGE = "switchgear.exchange"
 _CONNECTIONS = frozenset({"http", "websocket"})
-_BODIES = frozenset(
-    {"http.response.body", "http.response.pathsend", "http.response.zerocopysend"},
+#: A response ends with one of these, unless it says that more follows.
+_LAST = frozenset(
+    {
+        "http.response.body",
+        "http.response.pathsend",
+        "http.response.zerocopysend",
+        "http.response.trailers",
+    },
 )
 
 
@@ -50,20 +56,22 @@ class ScopeMiddleware:
             return
         outer = connection.get(_EXCHANGE)
         exchange = connection[_EXCHANGE] = Exchange(self.container, connection, self._request, send)
-        exchange.open_async()
-        is_http = kind == "http"
+        exchange.__enter__()
+        is_http, is_cut_short = kind == "http", False
         try:
             await self.app(connection, receive, exchange.send if is_http else send)
+            is_cut_short = is_http and exchange.endings is not None and not exchange.is_whole
         except BaseException as error:
             await exchange.__aexit__(type(error), error, error.__traceback__)
             raise
         finally:
+            exchange.last = None
             if outer is not None:  # of another application around this one
                 connection[_EXCHANGE] = outer
         wrong = exchange.error
         if wrong is not None and outer is not None:
             outer.error = wrong
-        if wrong is None and is_http and not exchange.is_whole:
+        if wrong is None and is_cut_short:
             wrong = ConnectionAbortedError("the response was not sent to its end")
         rest = exchange.close_async(wrong)  # what `async with` does, and a coroutine less
         if rest is not None:
@@ -85,10 +93,10 @@ class Exchange(Scope):
 
     Attributes:
         error: The last exception that became a response.
-        is_whole: Whether the last piece of the response was handed on.
+        last: The last message of the response, while the application is not done.
     """
 
-    __slots__ = ("_request", "_send", "error", "is_whole")
+    __slots__ = ("_request", "_send", "error", "last")
 
     def __init__(
         self,
@@ -100,10 +108,11 @@ class Exchange(Scope):
         self.container = container
         self.given = connection  # until somebody looks
         self.layout = self.cells = None  # type: ignore[assignment]  # until it is opened
+        self.pending = NOBODY
         self._request = request
         self._send = send
         self.error: BaseException | None = None
-        self.is_whole = False
+        self.last: Message | None = None
 
     @property
     def context(self) -> Mapping[str, Any]:
@@ -113,10 +122,15 @@ class Exchange(Scope):
             self.given = MappingProxyType({"request": request})
         return self.given
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the last piece of the response was handed on."""
+        last = self.last
+        return last is not None and last["type"] in _LAST and not last.get("more_body")
+
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the response on."""
-        if message["type"] in _BODIES and not message.get("more_body"):
-            self.is_whole = True
+        self.last = message  # looked at when the application is done: less than to look each time
         return self._send(message)
 
 

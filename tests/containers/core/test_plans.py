@@ -504,6 +504,39 @@ async def test_tasks_in_one_scope_get_one_object_of_a_plan():
     assert len(set(map(id, found))) == len(made) == 1
 
 
+async def test_a_plan_and_a_task_without_one_make_one_object():
+    made: list[object] = []
+    gate = asyncio.Event()
+
+    class Thing:
+        def __init__(self, waited: str) -> None:
+            made.append(waited)
+
+    async def wait() -> str:
+        await gate.wait()
+        return "waited"
+
+    class One(DeclarativeContainer):
+        waited = providers.Scoped(wait)
+        thing = providers.Scoped(Thing, waited)
+
+    container = One()
+    gate.set()
+    for _ in range(3):
+        async with container.scope():
+            await container.thing()
+    gate.clear()
+    made.clear()
+    async with container.scope():
+        asked = [container.thing(), container.thing.uncompiled()]
+        tasks = [asyncio.ensure_future(one) for one in asked]
+        await asyncio.sleep(0)
+        gate.set()
+        first, second = await asyncio.gather(*tasks)
+    assert first is second
+    assert len(made) == 1
+
+
 async def test_when_the_first_maker_is_cancelled_the_next_makes_it():
     gate, made = asyncio.Event(), []
 

@@ -176,6 +176,17 @@ async def test_a_response_that_is_cut_short_rolls_back(shop):
     assert shop.log() == ["open", "rollback ConnectionAbortedError"]
 
 
+async def test_a_response_that_ends_with_trailers_commits(shop):
+    async def app(connection, receive, send):
+        await shop.session()
+        await send({"type": "http.response.start", "status": 200, "trailers": True})
+        await send({"type": BODY, "body": "all", "more_body": False})
+        await send({"type": "http.response.trailers", "headers": [], "more_trailers": False})
+
+    await ScopeMiddleware(app, shop)({"type": "http"}, None, unheard)
+    assert shop.log() == ["open", "commit"]
+
+
 async def test_an_application_around_another_is_told_of_what_it_answers_itself(shop):
     async def app(connection, receive, send):
         raise LookupError
