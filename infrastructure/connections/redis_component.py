@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from typing import Any
 
 from infrastructure.component import Component
 from infrastructure.connections.base import PoolStats
@@ -45,14 +45,12 @@ class RedisComponent(Component):
     `settings` is a block that is a `RedisAddress` too and has `timeout_seconds`.
 
     Attributes:
-        state_changes: How often it went down or came up again so far; each is one line of log.
+        state_changes: How often it went down or came up again so far.
         unknown_outcomes: How many commands were sent whose answer never came, and which were
             not repeated.
     """
 
     _topology: Topology | None = None
-    #: Whether it logs that it went down or came up; False where what stands on it does.
-    _tells_changes: ClassVar[bool] = True
     _is_down = False
     state_changes = 0
     unknown_outcomes = 0
@@ -202,18 +200,12 @@ class RedisComponent(Component):
             with self._errors():
                 return await self._live_topology().ping()
 
-    def _note(self, *, is_down: bool, reason: str) -> None:
-        """One line for each change, not for each call."""
+    def _note(self, *, is_down: bool, reason: str) -> None:  # noqa: ARG002 - for those who tell
+        """Count a change; what stands on this one tells of it, and may say the reason."""
         if is_down is self._is_down:
             return
         self._is_down = is_down
         self.state_changes += 1
-        if not self._tells_changes:
-            return
-        if is_down:
-            _log.warning("redis is down", where=self.name, reason=reason)
-        else:
-            _log.info("redis is up again", where=self.name)
 
     def _errors(self) -> AbstractContextManager[None]:
         return redis_errors(self.name, self.settings, self.settings.timeout_seconds)

@@ -4,7 +4,6 @@ from infrastructure.serialization.codec import decode, encode
 from infrastructure.serialization.envelope import Envelope
 from infrastructure.serialization.errors import Reason, UnreadableError
 from infrastructure.serialization.registration import register
-from infrastructure.serialization.snapshots import freeze, thaw
 
 __all__ = [
     "Envelope",
@@ -12,7 +11,5 @@ __all__ = [
     "UnreadableError",
     "decode",
     "encode",
-    "freeze",
     "register",
-    "thaw",
 ]

@@ -41,7 +41,6 @@ class RedisCacheProvider(RedisComponent, BaseCacheProvider):
     Settings: ClassVar[type[RedisCacheSettings]] = RedisCacheSettings
     settings: RedisCacheSettings
     batches: ClassVar[bool] = True
-    _tells_changes: ClassVar[bool] = False
 
     def __init__(self, settings: RedisCacheSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)

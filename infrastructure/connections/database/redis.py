@@ -34,7 +34,6 @@ class RedisConnectionManager(RedisComponent, AsyncBaseConnectionManager):
 
     Settings: ClassVar[type[RedisConnectionSettings]] = RedisConnectionSettings
     settings: RedisConnectionSettings
-    _tells_changes = False  # every manager does
     _vendors: Redis | None = None
 
     @property

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infrastructure.cache.snapshots import Snapshot
 from infrastructure.errors import DataError, UnsupportedError
-from infrastructure.serialization import decode, encode, freeze, thaw
+from infrastructure.serialization import decode, encode
 
 BERLIN = ZoneInfo("Europe/Berlin")
 OFFSETS = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
@@ -93,7 +94,7 @@ def test_what_is_read_equals_what_was_written_with_types(value: Any) -> None:
 
 @given(TREES)
 def test_a_snapshot_thaws_to_the_same(value: Any) -> None:
-    assert _shape(thaw(freeze(value))) == _shape(value)
+    assert _shape(Snapshot(value).get()) == _shape(value)
 
 
 @given(TREES, st.data())
@@ -176,7 +177,7 @@ def test_a_type_that_would_not_survive_is_refused_by_name(value: Any, named: str
     with pytest.raises(UnsupportedError, match=named):
         encode(value)
     with pytest.raises(UnsupportedError, match=named):
-        freeze(value)
+        Snapshot(value)
 
 
 def test_a_zone_of_another_class_keeps_the_instant_and_the_offset() -> None:
@@ -221,10 +222,10 @@ def test_a_value_that_contains_itself_is_refused(times: int) -> None:
 
 def test_a_snapshot_of_an_unchangeable_value_is_the_value() -> None:
     text = "not copied"
-    assert thaw(freeze(text)) is text
+    assert Snapshot(text).get() is text
 
 
 def test_each_thaw_gives_objects_of_its_own() -> None:
-    frozen = freeze([[1]])
-    thaw(frozen)[0].append(2)
-    assert thaw(frozen) == [[1]]
+    frozen = Snapshot([[1]])
+    frozen.get()[0].append(2)
+    assert frozen.get() == [[1]]

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import create_model
 
+from infrastructure.cache.snapshots import Snapshot
 from infrastructure.errors import UnsupportedError
-from infrastructure.serialization import decode, encode, freeze, thaw
+from infrastructure.serialization import decode, encode
 from tests.infrastructure.serialization import data_classes as data
 from tests.infrastructure.serialization.data_classes import (
     Access,
@@ -91,7 +92,7 @@ OBJECTS: list[Any] = [
 
 @pytest.mark.parametrize("value", OBJECTS, ids=lambda value: type(value).__name__)
 def test_an_object_comes_back_equal_and_of_the_same_type(value: Any) -> None:
-    for found in (decode(encode(value)), thaw(freeze(value))):
+    for found in (decode(encode(value)), Snapshot(value).get()):
         assert type(found) is type(value)
         assert found == value
 
@@ -139,9 +140,9 @@ def test_private_attributes_and_what_was_set_come_back() -> None:
 
 
 def test_each_reading_gives_objects_of_its_own() -> None:
-    frozen = freeze(Order(id=1, total=Money(1)))
-    thaw(frozen).lines.append(Point(1))
-    assert thaw(frozen).lines == []
+    frozen = Snapshot(Order(id=1, total=Money(1)))
+    frozen.get().lines.append(Point(1))
+    assert frozen.get().lines == []
 
 
 ANYTHING = st.recursive(
@@ -200,7 +201,7 @@ def _local_member() -> Any:
 def test_a_class_that_could_not_be_found_again_is_refused_by_name(make: Callable[[], Any]) -> None:
     value = make()
     name = value.__class__.__qualname__.replace("[", r"\[")
-    for store in (encode, freeze):
+    for store in (encode, Snapshot):
         with pytest.raises(UnsupportedError, match=rf"cannot store a '.*{name}'.*register"):
             store({"a": [value]})
 
