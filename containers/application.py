@@ -10,6 +10,7 @@ from containers import (
     cache,
     db,
     embeddings,
+    external,
     llm,
     observability,
     parts,
@@ -28,6 +29,7 @@ _INSTANCES = {
     "cache": cache.cache,
     "db": db.manager,
     "embeddings": embeddings.embedder,
+    "external": external.service,
     "llm": llm.model,
     "vector": vector.vector_store,
 }
@@ -92,6 +94,7 @@ class Container(DeclarativeContainer):
     cache = providers.Container(cache.CacheContainer)
     db = providers.Container(db.DbContainer)
     embeddings = providers.Container(embeddings.EmbeddingsContainer)
+    external = providers.Container(external.ExternalContainer)
     llm = providers.Container(llm.LLMContainer)
     resilience = providers.Container(resilience.ResilienceContainer)
     vector = providers.Container(vector.VectorContainer)

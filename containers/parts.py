@@ -7,7 +7,7 @@ from containers import providers
 from containers.core.choices import Choice
 from containers.core.container import DeclarativeContainer
 from infrastructure.config import Settings
-from infrastructure.config.models.base import Block, Part
+from infrastructure.config.models.base import Block, Named
 from infrastructure.config.origins import Layer, Origin, Source
 from infrastructure.errors import ConfigurationError
 from infrastructure.registry import PARTS, registry_of
@@ -76,7 +76,7 @@ def block_at(settings: Settings, part: str, path: str) -> Block:
     Raises:
         ConfigurationError: The active profile has no such instance.
     """
-    configured: Part[Any] = getattr(settings, part)
+    configured: Named[Any] = getattr(settings, part)
     blocks = configured.blocks()
     if path not in blocks:
         raise ConfigurationError(

@@ -12,6 +12,7 @@ PARTS = {
     "cache": "infrastructure.cache.base:CacheRegistry",
     "db": "infrastructure.connections.base:DatabaseRegistry",
     "embeddings": "infrastructure.embeddings.base:EmbedderRegistry",
+    "external": "infrastructure.connections.external.base:ExternalRegistry",
     "llm": "infrastructure.llm.base:LLMRegistry",
     "vector": "infrastructure.connections.vector.base:VectorRegistry",
 }
@@ -37,7 +38,7 @@ class Registry(Generic[PortT]):
 
     def __init__(self, part: str, *, port: type, package: str, kinds: Iterable[str]) -> None:
         self.part = part
-        self._port = port
+        self.port = port
         self._package = package
         self._builtin = frozenset(str(kind) for kind in kinds)
         self._classes: dict[str, type[PortT]] = {}
@@ -52,8 +53,8 @@ class Registry(Generic[PortT]):
         """
 
         def add(cls: type[ImplT]) -> type[ImplT]:
-            if not issubclass(cls, self._port):
-                msg = f"{cls.__qualname__} does not derive from {self._port.__qualname__}"
+            if not issubclass(cls, self.port):
+                msg = f"{cls.__qualname__} does not derive from {self.port.__qualname__}"
                 raise TypeError(msg)
             if not hasattr(cls, "Settings"):
                 msg = f"{cls.__qualname__} names no Settings model for its YAML block"

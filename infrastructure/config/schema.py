@@ -32,6 +32,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "application": ("app", "features", "paths", "profiles"),
     "application-cache": ("cache",),
     "application-db": ("db",),
+    "application-external": ("external",),
     "application-llm": ("llm", "embeddings"),
     "application-logging": ("logging",),
     "application-resilience": ("resilience",),
@@ -81,6 +82,7 @@ def _part_schema(name: str) -> dict[str, Any]:
         model: Any = Settings.model_fields[name].annotation
         return _nullable(_loosened(_inlined(model.model_json_schema())))
     block = {"$ref": f"#/$defs/{name}"}
+    has_default = "default" in getattr(Settings.model_fields[name].annotation, "model_fields", {})
     instances = {
         "type": ["object", "null"],
         "propertyNames": {"pattern": _NAME},
@@ -88,7 +90,7 @@ def _part_schema(name: str) -> dict[str, Any]:
     }
     return {
         "type": ["object", "null"],
-        "properties": {"default": block, "instances": instances},
+        "properties": {**({"default": block} if has_default else {}), "instances": instances},
         "additionalProperties": False,
     }
 

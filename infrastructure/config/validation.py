@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from infrastructure.config.binding import Binder, choices, element_of, is_model, is_secret, value_of
-from infrastructure.config.models.base import Block, Part, wrapped
+from infrastructure.config.models.base import Block, Named, wrapped
 from infrastructure.config.models.resilience import HEDGED_PARTS
 from infrastructure.config.models.settings import Settings
 from infrastructure.config.nodes import Node, Scalar, Table, find, is_null, walk
@@ -107,7 +107,7 @@ class _Validation:
 
     def _section(self, name: str, annotation: Any) -> Any:
         node = self._tree.child(name)
-        if issubclass(annotation, Part):
+        if issubclass(annotation, Named):
             return self._part(name, node, annotation)
         if node is None or is_null(node):
             return None
@@ -116,7 +116,7 @@ class _Validation:
             return None
         return self._model(annotation, self._binder.bind(node, annotation, name), node, name)
 
-    def _part(self, name: str, node: Node | None, model: type[Part[Any]]) -> Part[Any] | None:
+    def _part(self, name: str, node: Node | None, model: type[Named[Any]]) -> Named[Any] | None:
         if node is not None and not is_null(node) and not isinstance(node, Table):
             self._report.add(node.origin, name, "should be a mapping")
             return None
@@ -124,13 +124,14 @@ class _Validation:
         for key, child in table.items.items():
             if key not in model.model_fields:
                 self._binder.note_unknown(child, f"{name}.{key}", model.model_fields)
-        default = self._block(name, table.child("default"), f"{name}.default")
-        if is_null(table.child("default")):
-            self._note_missing(table, f"{name}.default", "is missing: a block with its `kind`")
-        instances = self._instances(name, table.child("instances"))
-        if default is None or len(instances) < _count(table.child("instances")):
-            return None
-        return model(default=default, instances=instances)
+        blocks: dict[str, Any] = {}
+        if "default" in model.model_fields:
+            blocks["default"] = self._block(name, table.child("default"), f"{name}.default")
+            if is_null(table.child("default")):
+                self._note_missing(table, f"{name}.default", "is missing: a block with its `kind`")
+        blocks["instances"] = self._instances(name, table.child("instances"))
+        is_whole = len(blocks["instances"]) == _count(table.child("instances"))
+        return model(**blocks) if is_whole and None not in blocks.values() else None
 
     def _instances(self, part: str, node: Node | None) -> dict[str, Block]:
         if node is None or is_null(node):

@@ -46,6 +46,8 @@ class ConnectionType(StrEnum):
 DATABASES = (ConnectionType.POSTGRES, ConnectionType.REDIS, ConnectionType.SQLITE)
 #: Kinds that live in `infrastructure.connections.vector`; the part `vector` is made of them.
 VECTOR_STORES = (ConnectionType.MEMORY, ConnectionType.QDRANT)
+#: Kinds that live in `infrastructure.connections.external`; the part `external` is made of them.
+EXTERNAL: tuple[ConnectionType, ...] = ()
 
 
 class ConnectionState(StrEnum):

@@ -1,4 +1,4 @@
-"""The doors over both kinds of connections: databases and vector stores."""
+"""The doors over all connections: databases, vector stores and external services."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -17,26 +17,24 @@ if TYPE_CHECKING:  # only the types: importing them at run time would import the
     from infrastructure.connections.vector.base import VectorStore
 
 ManagerT = TypeVar("ManagerT", bound=AsyncBaseConnectionManager)
-_PARTS = ("db", "vector")
+_PARTS = ("db", "vector", "external")
 
 
 class ConnectionRegistry:
-    """One door to the registries of databases and of vector stores."""
+    """One door to the registries of databases, of vector stores and of external services."""
 
     @staticmethod
     def register(kind: str) -> Callable[[type[ManagerT]], type[ManagerT]]:
-        """Serve `kind` with the decorated class, among the vector stores if it is one.
+        """Serve `kind` with the decorated class, among those of its port.
 
         Raises:
             TypeError: The class derives from no port, names no `Settings`, or the kind is taken.
         """
 
         def add(cls: type[ManagerT]) -> type[ManagerT]:
-            from infrastructure.connections.vector.base import VectorRegistry, VectorStore
-
-            if issubclass(cls, VectorStore):
-                return VectorRegistry.register(kind)(cls)
-            return DatabaseRegistry.register(kind)(cls)
+            registries = (registry_of(part) for part in _PARTS if part != "db")
+            fitting = (each for each in registries if issubclass(cls, each.port))
+            return next(fitting, DatabaseRegistry).register(kind)(cls)
 
         return add
 
@@ -88,7 +86,7 @@ class ConnectionFactory:
             name: What errors call it; the kind when empty.
 
         Raises:
-            UnknownKindError: Neither a database nor a vector store answers to that word.
+            UnknownKindError: No database, vector store or service answers to that word.
             MissingExtraError: The backend's vendor package is not installed.
         """
         registry = _registry_with(kind)

@@ -111,13 +111,21 @@ class Block(Model):
 BlockT = TypeVar("BlockT", bound=Block)
 
 
-class Part(Model, Generic[BlockT]):
-    """One part: the block used when no name is given, and named ones beside it."""
+class Named(Model, Generic[BlockT]):
+    """A part whose blocks all have names."""
 
-    default: SerializeAsAny[BlockT]
     instances: dict[str, SerializeAsAny[BlockT]] = Field(default_factory=dict)
 
     def blocks(self) -> dict[str, BlockT]:
+        """Every block by its path inside the part: `instances.<name>`, and `default` if any."""
+        return {f"instances.{name}": block for name, block in self.instances.items()}
+
+
+class Part(Named[BlockT], Generic[BlockT]):
+    """One part: the block used when no name is given, and named ones beside it."""
+
+    default: SerializeAsAny[BlockT]
+
+    def blocks(self) -> dict[str, BlockT]:
         """Every block by its path inside the part: `default`, `instances.<name>`."""
-        named = {f"instances.{name}": block for name, block in self.instances.items()}
-        return {"default": self.default, **named}
+        return {"default": self.default, **super().blocks()}

@@ -6,10 +6,11 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, PrivateAttr
 
-from infrastructure.config.models.base import Model, Part
+from infrastructure.config.models.base import Model, Named, Part
 from infrastructure.config.models.cache import CacheSettings
 from infrastructure.config.models.db import ConnectionSettings
 from infrastructure.config.models.embeddings import EmbedderSettings
+from infrastructure.config.models.external import ExternalSettings
 from infrastructure.config.models.features import Features
 from infrastructure.config.models.llm import LLMSettings
 from infrastructure.config.models.logging import LoggingConfig
@@ -44,6 +45,7 @@ class Settings(Model):
     cache: Part[CacheSettings]
     db: Part[ConnectionSettings]
     vector: Part[VectorSettings]
+    external: Named[ExternalSettings] = Field(default_factory=Named[ExternalSettings])
     embeddings: Part[EmbedderSettings]
     llm: Part[LLMSettings]
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
@@ -77,7 +79,7 @@ class Settings(Model):
         return {
             f"{part}.{path}": block.policy
             for part, blocks in self
-            if isinstance(blocks, Part)
+            if isinstance(blocks, Named)
             for path, block in blocks.blocks().items()
             if block.policy is not None
         }

@@ -12,7 +12,9 @@ from infrastructure.config import Settings, load_settings
 from infrastructure.config.models.base import Block, Model, SecretUrl
 from infrastructure.registry import PARTS, registry_of
 
-BASE = "".join(f"{part}: {{default: {{kind: fake}}}}\n" for part in sorted(PARTS))
+BASE = "".join(
+    f"{part}: {{default: {{kind: fake}}}}\n" for part in sorted(PARTS) if part != "external"
+)
 
 
 class Inner(Model):
@@ -78,12 +80,12 @@ def _kinds() -> Iterator[None]:
     with ExitStack() as stack:
         for part in PARTS:
             registry = registry_of(part)
-            base = get_type_hints(registry._port)["settings"]
+            base = get_type_hints(registry.port)["settings"]
             for kind, model in KINDS.items():
                 settings = type(model.__name__, (model, base), {"__module__": __name__})
                 body = {"Settings": settings, "__module__": __name__}
                 stack.callback(registry.unregister, kind)
-                registry.register(kind)(type(f"{part}_{kind}", (registry._port,), body))
+                registry.register(kind)(type(f"{part}_{kind}", (registry.port,), body))
         yield
 
 

@@ -33,7 +33,7 @@ EXPECTED = """\
 
   app.nam (conf/application-test.yaml:1): unknown key. Did you mean 'name'? Known: debug, name.
   cach (conf/application-test.yaml:2): unknown key. Did you mean 'cache'? Known: app, cache, db, \
-embeddings, features, llm, logging, paths, resilience, vector.
+embeddings, external, features, llm, logging, paths, resilience, vector.
   cache.defalt (conf/application-test.yaml:4): unknown key. Did you mean 'default'? Known: \
 default, instances.
   cache.instances.one.count (conf/application-test.yaml:8): should be greater than or equal to 0, \

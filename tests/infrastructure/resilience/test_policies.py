@@ -345,7 +345,7 @@ async def test_a_policy_hedges_the_operations_that_their_port_marks() -> None:
 
 
 def test_parts_that_can_be_hedged_are_those_whose_ports_mark_operations() -> None:
-    ports: dict[str, Any] = {part: registry_of(part)._port for part in PARTS}
+    ports: dict[str, Any] = {part: registry_of(part).port for part in PARTS}
     operations = {
         part: [getattr(port, name) for name in port.operations if hasattr(port, name)]
         for part, port in ports.items()
