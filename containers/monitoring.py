@@ -18,10 +18,12 @@ async def health_registry(
 
     What is not built yet is built; nothing is opened before the first check.
 
+    What the settings call `critical: false`, as every cache is unless they say otherwise, can
+    only degrade the group: DOWN there is DEGRADED.
+
     Args:
         container: Whose components.
-        optional: Paths, or patterns such as `cache.*`, of what the application can do without:
-            DOWN there is DEGRADED in the group.
+        optional: Paths, or patterns such as `llm.*`, of more that the application can do without.
         **options: For `HealthRegistry`.
     """
     patterns = tuple(optional)
@@ -30,7 +32,9 @@ async def health_registry(
         if isinstance(provider, Managed):
             component = await graph.value_of(provider)
             if hasattr(component, "health_check"):
-                is_critical = not any(fnmatchcase(path, pattern) for pattern in patterns)
+                is_spared = any(fnmatchcase(path, pattern) for pattern in patterns)
+                settings = getattr(component, "settings", None)
+                is_critical = getattr(settings, "critical", True) and not is_spared
                 registry.add(path, component, is_critical=is_critical)
     return registry
 

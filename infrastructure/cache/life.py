@@ -10,6 +10,7 @@ from infrastructure.cache.base import BaseCacheProvider, CacheRegistry
 from infrastructure.cache.counts import Counts
 from infrastructure.cache.desk import Desk
 from infrastructure.cache.waiting import Background, Timing
+from infrastructure.config.models.cache import CacheSettings
 from infrastructure.health import Health
 from infrastructure.observability.metrics import Measured, Measurement
 
@@ -50,6 +51,11 @@ class CacheLife:
         if self._own is None:
             return self._ambient_provider()
         return self._own
+
+    @property
+    def settings(self) -> CacheSettings:
+        """The block of the provider."""
+        return self.provider.settings
 
     @property
     def fallbacks(self) -> Counter[tuple[str, str]]:

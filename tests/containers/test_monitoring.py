@@ -3,10 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
-from containers import DeclarativeContainer, providers
+import pytest
+
+from containers import Container, DeclarativeContainer, providers
 from containers.monitoring import health_registry, measured
 from infrastructure.component import Component
-from infrastructure.errors import UnavailableError
+from infrastructure.errors import ConfigurationError, UnavailableError
 from infrastructure.health import Status
 from infrastructure.observability.metrics import Measurement, gauge
 
@@ -14,8 +16,9 @@ from infrastructure.observability.metrics import Measurement, gauge
 class Store(Component):
     """Counts, and is down where told."""
 
-    def __init__(self, name: str, *, is_down: bool = False) -> None:
-        super().__init__(SimpleNamespace(kind="store", connect_timeout_seconds=1), name=name)
+    def __init__(self, name: str, *, is_down: bool = False, critical: bool = True) -> None:
+        settings = SimpleNamespace(kind="store", connect_timeout_seconds=1, critical=critical)
+        super().__init__(settings, name=name)
         self._is_down = is_down
 
     def measurements(self) -> list[Measurement]:
@@ -45,6 +48,32 @@ async def test_managed_components_are_ready_by_their_paths():
 async def test_what_is_optional_degrades():
     report = await (await health_registry(Shop(), optional=["cac*"])).readiness()
     assert report.status is Status.DEGRADED
+
+
+async def test_what_the_settings_do_not_call_critical_degrades():
+    class Kiosk(DeclarativeContainer):
+        db = providers.Managed(Store, "db")
+        cache = providers.Managed(Store, "cache", is_down=True, critical=False)
+
+    report = await (await health_registry(Kiosk())).readiness()
+    assert report.status is Status.DEGRADED
+    assert report.components["cache"].status is Status.DOWN
+
+
+def test_a_cache_is_not_critical_unless_its_block_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kinds = {"cache.instances.signup.critical": True}
+    container: Any = Container(profile="test", overrides=kinds)
+    assert container.cache.default().settings.critical is False
+    assert container.cache.instances.signup().settings.critical is True
+    assert container.db.default().settings.critical is True
+
+
+async def test_a_database_is_never_asked_for_liveness():
+    health = await health_registry(Shop())
+    assert (await health.liveness()).components == {}
+    with pytest.raises(ConfigurationError, match="does not count for liveness"):
+        health.add("again", Store("db"), groups=["liveness"])
 
 
 def names(container: Any) -> list[str]:

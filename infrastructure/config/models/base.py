@@ -93,6 +93,10 @@ class Block(Model):
     policy: str | None = Field(
         default=None, description="What stands around each call: a name of `resilience.policies`."
     )
+    critical: bool = Field(
+        default=True,
+        description="The application cannot serve without it: when it is down, readiness is down.",
+    )
     connect_timeout_seconds: Seconds = Field(
         default=5.0,
         description="Bound on opening the backend, on closing it and on a health check.",

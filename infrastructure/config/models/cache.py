@@ -91,6 +91,9 @@ class CacheEntryOptions(EntryFields):
 class CacheSettings(Block):
     """A block under `cache:`."""
 
+    critical: bool = Field(
+        default=False, description="Whether readiness is down, and not degraded, when it is down."
+    )
     ttl_seconds: Seconds = Field(default=300.0, description="Lifetime of an entry set without one.")
     timeout_seconds: Seconds = Field(default=0.25, description="Bound on each call.")
     entry_options: dict[str, EntryOptionsBlock] = Field(
