@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from infrastructure.errors import Category, ConfigurationError, classify
+from infrastructure.errors import Category, ConfigurationError, UnavailableError, classify
 from infrastructure.health import Health, Status
 from infrastructure.health.status import reason
 from infrastructure.observability.metrics import CONNECT
@@ -50,6 +50,7 @@ class Component(ABC):
         self.name = name or str(settings.kind)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: SingleFlight[None] = SingleFlight()
+        self._closings = 0
         self._health = Health(Status.UNKNOWN, detail="not checked yet")
 
     def __repr__(self) -> str:
@@ -71,16 +72,18 @@ class Component(ABC):
         """Open if needed; concurrent callers share one attempt.
 
         Raises:
-            InfrastructureError: It could not be opened within `connect_timeout_seconds`.
+            InfrastructureError: It could not be opened within `connect_timeout_seconds`, or was
+                closed meanwhile.
         """
         loop = asyncio.get_running_loop()
         if self._loop is loop:
             return
         self._refuse_second_loop(loop)
-        await self._opening.do("open", self._open_once)
+        await self._opening.do("open", self._open_unless_closed)
 
     async def disconnect(self) -> None:
         """Close; harmless when never opened or closed already."""
+        self._closings += 1
         loop, self._loop = self._loop, None
         self._health = Health(Status.UNKNOWN, detail="closed")
         if loop is asyncio.get_running_loop() or (loop is not None and self.closes_anywhere):
@@ -113,6 +116,14 @@ class Component(ABC):
             status = Status.DEGRADED if is_overload else Status.DOWN
             self._health = Health(status, time.perf_counter() - started, reason(error))
         return self._health
+
+    async def _open_unless_closed(self) -> None:
+        """Open; what was closed meanwhile does not stay open behind whoever closed it."""
+        before = self._closings
+        await self._open_once()
+        if self._closings != before:
+            await self.disconnect()
+            raise UnavailableError("closed while it was being opened", where=self.name)
 
     async def _open_once(self) -> None:
         loop = asyncio.get_running_loop()

@@ -78,6 +78,30 @@ class ConnectionFaults:
         await proxy.drop_connections()
         await self.ask(manager)
 
+    async def test_a_restart_under_calls_in_flight_fails_them_typed_and_the_next_work(
+        self, manager: AsyncBaseConnectionManager, proxy: FaultProxy
+    ):
+        first = await self.ask(manager)
+        calls = [asyncio.create_task(self.ask(manager)) for _ in range(20)]
+        await asyncio.sleep(0)
+        await proxy.refuse()
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(end == first or isinstance(end, InfrastructureError) for end in ends), ends
+        await proxy.passes()
+        assert await asyncio.gather(*(self.ask(manager) for _ in range(20))) == [first] * 20
+        assert manager.state is ConnectionState.READY
+
+    async def test_calls_held_by_a_freeze_are_answered_after_the_thaw(
+        self, manager: AsyncBaseConnectionManager, proxy: FaultProxy
+    ):
+        first = await self.ask(manager)
+        proxy.black_hole()
+        calls = [asyncio.create_task(self.ask(manager)) for _ in range(5)]
+        await asyncio.wait(calls, timeout=DEADLINE_SECONDS / 5)
+        assert not any(call.done() for call in calls)
+        await proxy.passes()
+        assert await asyncio.gather(*calls) == [first] * 5
+
     async def test_a_slow_network_is_no_fault(
         self, manager: AsyncBaseConnectionManager, proxy: FaultProxy
     ):

@@ -108,6 +108,20 @@ async def test_closing_twice_or_unopened_is_harmless() -> None:
     assert pump.closed == 1
 
 
+async def test_closed_while_it_opens_it_does_not_stay_open() -> None:
+    pump = Pump()
+    pump.let_open.clear()
+    opening = asyncio.create_task(pump.connect())
+    await until(lambda: pump.opened == 1)
+    await pump.disconnect()
+    pump.let_open.set()
+    with pytest.raises(UnavailableError, match="closed while it was being opened"):
+        await opening
+    assert (pump.loop, pump.closed) == (None, 1)
+    await pump.connect()
+    assert pump.loop is asyncio.get_running_loop()
+
+
 async def test_closed_component_opens_again() -> None:
     pump = Pump()
     async with pump:

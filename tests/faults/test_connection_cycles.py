@@ -1,0 +1,51 @@
+"""Connections opened and closed five hundred times leave no socket, task or thread behind."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from infrastructure.connections.database.postgres import PostgresConnectionManager
+from infrastructure.connections.database.redis import RedisConnectionManager
+from infrastructure.connections.database.sqlite import SqliteConnectionManager
+from infrastructure.servers.base import LocalServer
+from infrastructure.servers.postgres import PostgresServer
+from tests.contracts.connection_faults import open_files
+from tests.redis_address import address
+
+CYCLES = 500
+
+
+@pytest.fixture
+def postgres_manager(postgres: PostgresServer) -> Any:
+    settings = PostgresConnectionManager.Settings.model_validate(
+        {"url": postgres.create_database(), "ssl": "disable"}
+    )
+    return PostgresConnectionManager(settings)
+
+
+@pytest.fixture
+def redis_manager(valkey: LocalServer) -> Any:
+    return RedisConnectionManager(
+        RedisConnectionManager.Settings.model_validate(address(valkey.url))
+    )
+
+
+@pytest.fixture
+def sqlite_manager(tmp_path: Any) -> Any:
+    settings = SqliteConnectionManager.Settings.model_validate({"path": tmp_path / "a.db"})
+    return SqliteConnectionManager(settings)
+
+
+@pytest.mark.parametrize("kind", ["postgres", "redis", "sqlite"])
+async def test_five_hundred_cycles_leave_nothing(kind: str, request: pytest.FixtureRequest):
+    manager = request.getfixturevalue(f"{kind}_manager")
+    await manager.connect()
+    await manager.disconnect()
+    before = (open_files(), len(asyncio.all_tasks()), threading.active_count())
+    for _ in range(CYCLES):
+        await manager.connect()
+        await manager.disconnect()
+    after = (open_files(), len(asyncio.all_tasks()), threading.active_count())
+    assert after == before
