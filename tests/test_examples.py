@@ -1,24 +1,25 @@
 """Every example runs, and prints what its reader is told it prints."""
 
-import subprocess
-import sys
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.warm_python import WarmPython
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
+@pytest.fixture(scope="module")
+def warm_python() -> Iterator[WarmPython]:
+    with WarmPython(os.environ) as python:
+        yield python
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs(example: Path, tmp_path: Path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(example)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def test_example_runs(example: Path, tmp_path: Path, warm_python: WarmPython):
+    done = warm_python.run([str(example)], tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout

@@ -2,14 +2,18 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from containers import Container
 from infrastructure.config import load_settings
+from tests.warm_python import WarmPython
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = {
@@ -23,11 +27,26 @@ BLOCKS = [
     for name, text in PAGES.items()
     for found in BLOCK.finditer(text)
 ]
+SCRIPTS = Path(sys.executable).parent
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name in {"HOME", "LANG"}},
+    "PATH": f"{SCRIPTS}:{os.environ['PATH']}",
+    "COLUMNS": "140",
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
+}
+
+
+@pytest.fixture(scope="module")
+def warm_python() -> Iterator[WarmPython]:
+    with WarmPython(ENVIRONMENT) as python:
+        yield python
 
 
 @pytest.mark.parametrize(("language", "text", "printed"), BLOCKS)
-def test_block_runs(language: str, text: str, printed: str, tmp_path: Path):
-    said = RUNNERS[language](text, tmp_path)
+def test_block_runs(
+    language: str, text: str, printed: str, tmp_path: Path, warm_python: WarmPython
+):
+    said = RUNNERS[language](text, tmp_path, warm_python)
     _tells(said, printed)
 
 
@@ -45,19 +64,19 @@ def test_the_picture_shows_what_is_there(tmp_path: Path, monkeypatch: pytest.Mon
     assert kept.strip() == drawn.strip(), "switchgear graph --output docs/images/root.svg"
 
 
-def run_program(text: str, folder: Path) -> str:
+def run_program(text: str, folder: Path, python: WarmPython) -> str:
     is_test = "def test_" in text
     file = folder / ("test_readme_block.py" if is_test else "program.py")
     file.write_text(text, encoding="utf-8")
-    options = (
-        ["-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml")] if is_test else ["-W", "error"]
+    options = ["-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), str(file)]
+    done: Any = (
+        _run([sys.executable, *options], folder) if is_test else python.run([str(file)], folder)
     )
-    done = _run([sys.executable, *options, str(file)], folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return str(done.stdout)
 
 
-def load_profile(text: str, folder: Path) -> str:
+def load_profile(text: str, folder: Path, _: WarmPython) -> str:
     """A block that begins with `# resources/<path>` is a host's file; its profile must load."""
     path = re.match(r"# (resources/\S+\.yaml)", text)
     assert path, "a YAML block begins with the path of its file"
@@ -68,16 +87,25 @@ def load_profile(text: str, folder: Path) -> str:
     return ""
 
 
-def run_session(text: str, folder: Path) -> str:
+def run_session(text: str, folder: Path, python: WarmPython) -> str:
     """Commands after `$`; each line of output must come, with any numbers, `...` for any text."""
     for command, output in re.findall(
         r"^\$ ([^\n]+)\n(.*?)(?=^\$ |\Z)", text, re.MULTILINE | re.DOTALL
     ):
         if command.startswith(("make ", "git ", "pip ")):
             continue
-        done = _run(["sh", "-c", command], folder)
-        _tells(done.stdout + done.stderr, output)
+        _tells(_said(command, folder, python), output)
     return ""
+
+
+def _said(command: str, folder: Path, python: WarmPython) -> str:
+    """What a command of the terminal prints; ours alone needs no shell."""
+    done: Any
+    if command.startswith("switchgear ") and not re.search(r"[|&;<>$`]", command):
+        done = python.run([str(SCRIPTS / "switchgear"), *shlex.split(command)[1:]], folder)
+    else:
+        done = _run(["sh", "-c", command], folder)
+    return str(done.stdout + done.stderr)
 
 
 def _tells(said: str, expected: str) -> None:
@@ -101,16 +129,10 @@ def _piece(piece: str) -> str:
 
 
 def _run(command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    scripts = str(Path(sys.executable).parent)
-    environment = {
-        **{name: value for name, value in os.environ.items() if name in {"HOME", "LANG"}},
-        "PATH": f"{scripts}:{os.environ['PATH']}",
-        "COLUMNS": "140",
-    }
     return subprocess.run(
         command,
         cwd=folder,
-        env=environment,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=60,
