@@ -29,7 +29,7 @@ demo: $(VENV)/.installed-demo
 	@$(BIN)/switchgear demo $(ARGS)
 
 test: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
 
 check: $(VENV)/.installed-check
 	@$(BIN)/python .ci/check.py

@@ -146,9 +146,11 @@ def _add_instances(container: Any, settings: Settings) -> list[tuple[providers.G
             inside.instances.providers[name] = provider
             added.append((inside.instances, name))
             if part == "db":
-                inside.sessions.providers[name] = providers.Scoped(db.open_session, provider)
-                added.append((inside.sessions, name))
+                added += [(group, name) for group in db.add_instance(inside, name, provider)]
     for path in settings.policies_named():
         guarded = cast("providers.Managed[Any]", finding.find(container, path))
         guarded.add_kwargs(policies=container.resilience.registry)
+        if path.startswith("db."):
+            container.db.sync_managers.add_kwargs(policies=container.resilience.registry)
+    vector.hand_embedders(container, settings)
     return added

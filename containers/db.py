@@ -1,12 +1,18 @@
-"""The container of the part `db`: a connection manager for each block, and scoped sessions."""
+"""The container of the part `db`: a manager for each block, its twin for threads, and sessions."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from containers import parts, providers
 from infrastructure.config import Settings
-from infrastructure.connections.base import AsyncBaseConnectionManager
-from infrastructure.errors import UnsupportedError
+from infrastructure.connections.base import (
+    AsyncBaseConnectionManager,
+    BaseConnectionManager,
+    sync_twin,
+)
+from infrastructure.errors import ConfigurationError, UnsupportedError
+from infrastructure.resilience.policies import Policies
 
 manager = parts.component("db", AsyncBaseConnectionManager)
 
@@ -23,10 +29,95 @@ async def open_session(database: Any) -> AsyncIterator[Any]:
         yield session
 
 
+def open_sync_session(database: Any) -> Iterator[Any]:
+    """The same for a scope of a thread."""
+    with database.session() as session:
+        yield session
+
+
+class SyncManagers:
+    """The twins for threads, made when first asked for: who has none pays for none.
+
+    They end with the container, or by `close()` where nobody started it.
+
+    Args:
+        settings: Where the blocks are.
+        policies: What a block's policy is looked up in.
+    """
+
+    def __init__(self, settings: Settings, policies: Policies | None = None) -> None:
+        self._settings = settings
+        self._policies = policies
+        self._made: dict[str, BaseConnectionManager] = {}
+
+    def twin(self, path: str) -> BaseConnectionManager:
+        """The twin of the manager at `db.<path>`, the same one for the same path; no I/O.
+
+        Raises:
+            UnsupportedError: The block's kind has no twin.
+            MissingExtraError: Its driver is not installed.
+            ConfigurationError: There is no such block, or nobody has handed in its policy.
+        """
+        made = self._made.get(path)
+        if made is None:  # no lock, for a forked child would wait for it: one of two counts
+            made = self._made.setdefault(path, self._create(path))
+        return made
+
+    def close(self) -> None:
+        """Close those that were made; each opens again when it is used."""
+        for made in list(self._made.values()):
+            made.disconnect()
+
+    async def disconnect(self) -> None:
+        """The same, while the event loop goes on."""
+        await asyncio.to_thread(self.close)
+
+    def _create(self, path: str) -> BaseConnectionManager:
+        block: Any = parts.block_at(self._settings, "db", path)
+        made = sync_twin(block, name=f"db.sync_{path}")
+        if block.policy is not None:
+            if self._policies is None:
+                raise ConfigurationError(
+                    f"its policy '{block.policy}' is known to the root container only",
+                    where=f"db.{path}",
+                    hint="Build it by `Container(...)`.",
+                )
+            made.policy = self._policies.policy(f"db.{path}")
+        return made
+
+
+def sync_manager(twins: Any, path: str) -> providers.Callable[BaseConnectionManager]:
+    """The provider of the twin of `db.<path>`."""
+
+    def twin(twins: SyncManagers) -> BaseConnectionManager:
+        return twins.twin(path)
+
+    provider: providers.Callable[BaseConnectionManager] = providers.Callable(twin, twins)
+    provider.port = BaseConnectionManager
+    return provider
+
+
 class DbContainer(parts.PartContainer):
-    """Managers by name; `session` is of the default, `sessions.<name>` of an instance."""
+    """Managers by name; `session` is of the default, `sessions.<name>` of an instance.
+
+    The same with `sync_` before it is for threads.
+    """
 
     settings = providers.Dependency(instance_of=Settings)
     default = manager(settings, "default")
     session: providers.Scoped[Any] = providers.Scoped(open_session, default)
     sessions = providers.Group()
+    sync_managers = providers.Managed(SyncManagers, settings)
+    sync_default = sync_manager(sync_managers, "default")
+    sync_instances = providers.Group()
+    sync_session: providers.Scoped[Any] = providers.Scoped(open_sync_session, sync_default)
+    sync_sessions = providers.Group()
+
+
+def add_instance(inside: Any, name: str, instance: Any) -> tuple[providers.Group, ...]:
+    """Give an instance its sessions and its twin; in which groups they are."""
+    twin = sync_manager(inside.sync_managers, f"instances.{name}")
+    inside.sessions.providers[name] = providers.Scoped(open_session, instance)
+    inside.sync_instances.providers[name] = twin
+    inside.sync_sessions.providers[name] = providers.Scoped(open_sync_session, twin)
+    return inside.sessions, inside.sync_instances, inside.sync_sessions

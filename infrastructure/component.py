@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from infrastructure.errors import Category, ConfigurationError, UnavailableError, classify
+from infrastructure.forks import remember
 from infrastructure.health import Health, Status
 from infrastructure.health.status import reason
 from infrastructure.observability.metrics import CONNECT
@@ -22,6 +23,7 @@ class Component(ABC):
 
     A component belongs to the event loop that opened it. In another loop, once the first is no
     longer running, it opens anew; while the first still runs, using it elsewhere is an error.
+    In a forked process it opens anew, too.
     `disconnect()` may be called twice; `connect()` after it opens again.
 
     Attributes:
@@ -51,6 +53,7 @@ class Component(ABC):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: SingleFlight[None] = SingleFlight()
         self._closings = 0
+        remember(self)
         self._health = Health(Status.UNKNOWN, detail="not checked yet")
 
     def __repr__(self) -> str:
@@ -89,6 +92,16 @@ class Component(ABC):
         if loop is asyncio.get_running_loop() or (loop is not None and self.closes_anywhere):
             async with deadline(self.settings.connect_timeout_seconds, self.name):
                 await self._close()
+
+    def after_fork(self) -> None:
+        """Be closed, in a forked child: what is open is the parent's, and stays so.
+
+        It is kept, for its end would be said over the parent's sockets.
+        """
+        self._of_parent = dict(vars(self))
+        self._loop = None
+        self._opening = SingleFlight()
+        self._health = Health(Status.UNKNOWN, detail="not checked since the fork")
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:

@@ -3,6 +3,7 @@
 They are everybody's: a test that ends, freezes or fills a server starts one of its own.
 """
 
+import gc
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -10,13 +11,42 @@ import pytest
 
 from containers.testing.services import Services
 from infrastructure.servers.base import LocalServer
+from infrastructure.servers.chroma import ChromaServer
 from infrastructure.servers.memcached import MemcachedServer
+from infrastructure.servers.mongodb import MongodbServer
+from infrastructure.servers.moto import MotoServer
+from infrastructure.servers.seaweedfs import SeaweedServer
 from infrastructure.servers.valkey_cluster import ValkeyCluster
 from infrastructure.servers.valkey_sentinel import ValkeySentinels
 
 pytest_plugins = ["pytester"]
 
 ServerT = TypeVar("ServerT", bound=LocalServer)
+#: Servers that are slow to start or large: one process of pytest has them, and all their tests.
+LARGE = (
+    "chroma",
+    "jira",
+    "llama",
+    "mongodb",
+    "moto",
+    "seaweed",
+    "valkey_cluster",
+    "valkey_sentinels",
+)
+
+
+def pytest_collection_finish() -> None:
+    """What collecting has made stays to the end: no garbage collection need look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup`, the tests of a large server go to one process."""
+    for item in items:
+        asked = [name for name in LARGE if name in getattr(item, "fixturenames", ())]
+        if asked:
+            item.add_marker(pytest.mark.xdist_group(asked[0]))
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +76,48 @@ def memcached(service: Services) -> MemcachedServer:
 
 
 @pytest.fixture(scope="session")
+def mongodb() -> Iterator[MongodbServer]:
+    """A server that speaks MongoDB's protocol and fails on request (`configureFailPoint`)."""
+    if reason := MongodbServer.reason_missing():
+        pytest.skip(f"server 'mongodb' cannot be had: {reason}")
+    with MongodbServer(["--enable-test-commands"]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def postgres(service: Services) -> LocalServer:
     """A PostgreSQL server with pgvector, over TCP with a password."""
     return service("postgres")
+
+
+@pytest.fixture(scope="session")
+def jira(service: Services) -> LocalServer:
+    """A stand-in for Jira Data Center."""
+    return service("jira")
+
+
+@pytest.fixture(scope="session")
+def seaweed(service: Services) -> SeaweedServer:
+    """An object store with one key and one bucket."""
+    server = service("s3")
+    assert isinstance(server, SeaweedServer)
+    return server
+
+
+@pytest.fixture(scope="session")
+def moto(service: Services) -> MotoServer:
+    """DynamoDB's protocol, which checks keys and signatures."""
+    server = service("dynamodb")
+    assert isinstance(server, MotoServer)
+    return server
+
+
+@pytest.fixture(scope="session")
+def chroma(service: Services) -> ChromaServer:
+    """A Chroma server."""
+    server = service("chromadb")
+    assert isinstance(server, ChromaServer)
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ line or two would pay again each.
 The arguments begin with the program's file.
 """
 
+import atexit
 import contextlib
 import importlib
 import json
@@ -143,12 +144,10 @@ def _become(order: Mapping[str, Any]) -> None:
             os.dup2(opened, number)
         code = _run(order["arguments"])
         threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as an interpreter's end does
-        import atexit
-
         atexit._run_exitfuncs()
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)
 

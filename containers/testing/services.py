@@ -11,10 +11,15 @@ if TYPE_CHECKING:
 
 #: Where the server of each kind lives.
 SERVERS = {
+    "chromadb": "infrastructure.servers.chroma:ChromaServer",
+    "dynamodb": "infrastructure.servers.moto:MotoServer",
+    "jira": "infrastructure.servers.jira:JiraServer",
     "memcached": "infrastructure.servers.memcached:MemcachedServer",
+    "mongodb": "infrastructure.servers.mongodb:MongodbServer",
     "openai": "infrastructure.servers.llama:LlamaServer",
     "postgres": "infrastructure.servers.postgres:PostgresServer",
     "redis": "infrastructure.servers.valkey:ValkeyServer",
+    "s3": "infrastructure.servers.seaweedfs:SeaweedServer",
 }
 
 

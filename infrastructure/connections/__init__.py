@@ -2,6 +2,7 @@
 
 from infrastructure.connections.base import (
     AsyncBaseConnectionManager,
+    BaseConnectionManager,
     ConnectionState,
     ConnectionType,
     DatabaseRegistry,
@@ -11,6 +12,7 @@ from infrastructure.connections.factory import ConnectionFactory, ConnectionRegi
 
 __all__ = [
     "AsyncBaseConnectionManager",
+    "BaseConnectionManager",
     "ConnectionFactory",
     "ConnectionRegistry",
     "ConnectionState",

@@ -2,9 +2,7 @@
 
 import asyncio
 import inspect
-from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -13,16 +11,28 @@ from infrastructure.config.models.db import ConnectionSettings
 from infrastructure.connections.calls import Bounded, Calling
 from infrastructure.connections.drain import Drain
 from infrastructure.connections.opening import Opening
-from infrastructure.errors import (
-    DeadlineExceededError,
-    InfrastructureError,
-    OverloadedError,
-    UnavailableError,
-)
+from infrastructure.connections.standing import ConnectionState, PoolStats, Standing
+from infrastructure.connections.sync_base import BaseConnectionManager
+from infrastructure.connections.sync_registry import SyncDatabaseRegistry, sync_twin
+from infrastructure.errors import DeadlineExceededError, InfrastructureError, UnavailableError
 from infrastructure.health import Health, Status
 from infrastructure.observability.logging import get_logger
-from infrastructure.observability.metrics import COMPONENT, KIND, Measurement, gauge
 from infrastructure.registry import Registry
+
+__all__ = [
+    "DATABASES",
+    "EXTERNAL",
+    "VECTOR_STORES",
+    "AsyncBaseConnectionManager",
+    "BaseConnectionManager",
+    "ConnectionState",
+    "ConnectionType",
+    "Credentials",
+    "DatabaseRegistry",
+    "PoolStats",
+    "SyncDatabaseRegistry",
+    "sync_twin",
+]
 
 _log = get_logger(__name__)
 
@@ -31,7 +41,9 @@ class ConnectionType(StrEnum):
     """The built-in kinds, over databases and vector stores."""
 
     POSTGRES = "postgres"
-    """PostgreSQL through SQLAlchemy and asyncpg."""
+    """PostgreSQL through SQLAlchemy and asyncpg, or psycopg."""
+    MONGODB = "mongodb"
+    """MongoDB: a server, a replica set or a sharded cluster."""
     REDIS = "redis"
     """A Redis or Valkey server."""
     SQLITE = "sqlite"
@@ -40,60 +52,50 @@ class ConnectionType(StrEnum):
     """Vectors in this process."""
     QDRANT = "qdrant"
     """Qdrant: a server, or its local mode in this process."""
+    PGVECTOR = "pgvector"
+    """PostgreSQL with the extension pgvector."""
+    CHROMADB = "chromadb"
+    """Chroma: a server, or embedded in this process."""
+    HTTP = "http"
+    """An HTTP interface of any kind."""
+    JIRA = "jira"
+    """Jira, Cloud or Data Center."""
+    CONFLUENCE = "confluence"
+    """Confluence, Cloud or Data Center."""
+    S3 = "s3"
+    """A bucket of an object store that speaks S3."""
+    DYNAMODB = "dynamodb"
+    """DynamoDB, or a server that speaks as it does."""
 
 
 #: Kinds that live in `infrastructure.connections.database`; the part `db` is made of them.
-DATABASES = (ConnectionType.POSTGRES, ConnectionType.REDIS, ConnectionType.SQLITE)
+DATABASES = (
+    ConnectionType.MONGODB,
+    ConnectionType.POSTGRES,
+    ConnectionType.REDIS,
+    ConnectionType.SQLITE,
+)
 #: Kinds that live in `infrastructure.connections.vector`; the part `vector` is made of them.
-VECTOR_STORES = (ConnectionType.MEMORY, ConnectionType.QDRANT)
+VECTOR_STORES = (
+    ConnectionType.MEMORY,
+    ConnectionType.QDRANT,
+    ConnectionType.PGVECTOR,
+    ConnectionType.CHROMADB,
+)
 #: Kinds that live in `infrastructure.connections.external`; the part `external` is made of them.
-EXTERNAL: tuple[ConnectionType, ...] = ()
-
-
-class ConnectionState(StrEnum):
-    """Where a connection manager is in its life."""
-
-    NEW = "new"
-    """Constructed; nothing was opened yet."""
-    CONNECTING = "connecting"
-    """Being opened; callers wait for it."""
-    READY = "ready"
-    """Open, and the last call or check was answered."""
-    DEGRADED = "degraded"
-    """Open, and the last call or check was refused for now: the pool or the server is full."""
-    UNAVAILABLE = "unavailable"
-    """It could not be opened, or the last call or check got no answer; the next one tries."""
-    CLOSED = "closed"
-    """Closed, or being closed; connecting opens it again."""
-
-
-_STATES = {
-    Status.UP: ConnectionState.READY,
-    Status.UNKNOWN: ConnectionState.READY,
-    Status.DEGRADED: ConnectionState.DEGRADED,
-    Status.DOWN: ConnectionState.UNAVAILABLE,
-}
+EXTERNAL = (
+    ConnectionType.HTTP,
+    ConnectionType.JIRA,
+    ConnectionType.CONFLUENCE,
+    ConnectionType.S3,
+    ConnectionType.DYNAMODB,
+)
 
 #: Gives what of the settings changes, by name, such as a password or a token.
 Credentials = Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 
 
-@dataclass(frozen=True, slots=True)
-class PoolStats:
-    """Connections of a pool, counted now.
-
-    Attributes:
-        size: Open connections, in use or idle.
-        in_use: Connections handed out.
-        limit: The most that may be open at once.
-    """
-
-    size: int
-    in_use: int
-    limit: int
-
-
-class AsyncBaseConnectionManager(Component):
+class AsyncBaseConnectionManager(Standing, Component):
     """Opens, checks, recovers and closes one connection or pool, the same way for every kind.
 
     A call that finds it closed opens it: a few attempts within `connect_timeout_seconds`, and
@@ -122,7 +124,7 @@ class AsyncBaseConnectionManager(Component):
             return ConnectionState.CLOSED
         if len(self._opening):
             return ConnectionState.CONNECTING
-        return self._closed_as if self.loop is None else _STATES[self._health.status]
+        return self._state(is_open=self.loop is not None)
 
     async def disconnect(self) -> None:
         """Let the calls in flight end and close; harmless when never opened or closed already."""
@@ -130,6 +132,12 @@ class AsyncBaseConnectionManager(Component):
             await self._closed()
         if self._closed_as is not ConnectionState.NEW:
             self._closed_as = ConnectionState.CLOSED
+
+    def after_fork(self) -> None:
+        """Be closed, in a forked child; calls in flight are the parent's."""
+        super().after_fork()
+        self.drain = Drain(self.name)
+        self._closed_as = ConnectionState.NEW
 
     async def health_check(self) -> Health:
         """Open if needed and try one real operation, within `connect_timeout_seconds`."""
@@ -164,14 +172,6 @@ class AsyncBaseConnectionManager(Component):
                 await self.connect()
         return True
 
-    @abstractmethod
-    def pool_stats(self) -> PoolStats:
-        """How many connections there are; zeros when not connected."""
-
-    def translated(self, error: Exception) -> InfrastructureError | None:  # noqa: ARG002 - a hook
-        """Our error for one of the driver's, by its type or code; None when it is not its."""
-        return None
-
     def calling(self) -> Calling:
         """Around a whole call: opened if needed, bounded, its errors ours, closing waits for it."""
         return Calling(self)
@@ -179,29 +179,6 @@ class AsyncBaseConnectionManager(Component):
     def bounded(self) -> Bounded:
         """Around a piece of work on what is open: bounded, and its errors ours."""
         return Bounded(self)
-
-    def note_answer(self) -> None:
-        """Remember that a call was answered."""
-        if self._health.status is not Status.UP:
-            self._remember(Health(Status.UP, detail="the last call was answered"))
-
-    def note_failure(self, error: InfrastructureError) -> None:
-        """Remember what a failed call says about the connection; a refusal says it is there."""
-        if isinstance(error, UnavailableError):
-            self._remember(Health(Status.DOWN, detail=str(error)))
-        elif isinstance(error, OverloadedError):
-            self._remember(Health(Status.DEGRADED, detail=str(error)))
-
-    def measurements(self) -> Iterable[Measurement]:
-        """The pool as it is now; nothing of what has no pool."""
-        stats = self.pool_stats()
-        if not stats.limit:
-            return
-        pool, unit = {COMPONENT: self.name, KIND: str(self.settings.kind)}, "{connection}"
-        for state, number in (("used", stats.in_use), ("idle", stats.size - stats.in_use)):
-            labels = {**pool, "db.client.connection.state": state}
-            yield gauge("db.client.connection.count", number, labels, unit=unit)
-        yield gauge("db.client.connection.max", stats.limit, pool, unit=unit)
 
     async def _open_once(self) -> None:
         if self.loop is asyncio.get_running_loop():
@@ -227,18 +204,6 @@ class AsyncBaseConnectionManager(Component):
             return
         found = self.credentials()
         self.settings = self._changed(await found if inspect.isawaitable(found) else found)
-
-    def _changed(self, changes: Mapping[str, Any]) -> ConnectionSettings:
-        given = {name: getattr(self.settings, name) for name in type(self.settings).model_fields}
-        return type(self.settings).model_validate({**given, **changes})
-
-    def _remember(self, health: Health) -> None:
-        """Keep the answer; a line is logged when it went down or came back, not for each call."""
-        before, self._health = self._health.status, health
-        if health.status is Status.DOWN and before is not Status.DOWN:
-            _log.warning("connection down", where=self.name, reason=health.detail)
-        elif health.is_up and before is Status.DOWN:
-            _log.info("connection up again", where=self.name)
 
 
 DatabaseRegistry: Registry[AsyncBaseConnectionManager] = Registry(

@@ -33,13 +33,9 @@ class Bounded(Deadline):
         except InfrastructureError as late:
             self._manager.note_failure(late)
             raise
-        ours = error if isinstance(error, InfrastructureError) else None
-        if ours is None and isinstance(error, Exception):
-            ours = self._manager.translated(error)
-        if ours is not None:
-            self._manager.note_failure(ours)
-            if ours is not error:
-                raise ours from error
+        ours = self._manager.noted(error)
+        if ours is not None and ours is not error:
+            raise ours from error
 
 
 class Calling(Bounded):

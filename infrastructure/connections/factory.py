@@ -8,12 +8,21 @@ from infrastructure.connections.base import (
     AsyncBaseConnectionManager,
     ConnectionType,
     DatabaseRegistry,
+    sync_twin,
 )
 from infrastructure.errors import UnknownKindError
 from infrastructure.registry import Registry, registry_of
 
 if TYPE_CHECKING:  # only the types: importing them at run time would import their drivers
     from infrastructure.connections.database.base import SqlConnectionManager
+    from infrastructure.connections.database.mongodb import MongodbConnectionManager
+    from infrastructure.connections.database.postgres import PostgresConnectionManager
+    from infrastructure.connections.database.sql_sync import SyncSqlConnectionManager
+    from infrastructure.connections.external.confluence import ConfluenceConnectionManager
+    from infrastructure.connections.external.dynamodb import DynamoConnectionManager
+    from infrastructure.connections.external.http import HttpConnectionManager
+    from infrastructure.connections.external.jira import JiraConnectionManager
+    from infrastructure.connections.external.s3 import S3ConnectionManager
     from infrastructure.connections.vector.base import VectorStore
 
 ManagerT = TypeVar("ManagerT", bound=AsyncBaseConnectionManager)
@@ -61,14 +70,63 @@ class ConnectionFactory:
     @overload
     @staticmethod
     def get_connection_manager(
-        kind: Literal[ConnectionType.POSTGRES, ConnectionType.SQLITE], *, name: str = ""
+        kind: Literal[ConnectionType.POSTGRES], *, name: str = ""
+    ) -> "PostgresConnectionManager": ...
+
+    @overload
+    @staticmethod
+    def get_connection_manager(
+        kind: Literal[ConnectionType.SQLITE], *, name: str = ""
     ) -> "SqlConnectionManager": ...
 
     @overload
     @staticmethod
     def get_connection_manager(
-        kind: Literal[ConnectionType.MEMORY, ConnectionType.QDRANT], *, name: str = ""
+        kind: Literal[
+            ConnectionType.MEMORY,
+            ConnectionType.QDRANT,
+            ConnectionType.PGVECTOR,
+            ConnectionType.CHROMADB,
+        ],
+        *,
+        name: str = "",
     ) -> "VectorStore": ...
+
+    @overload
+    @staticmethod
+    def get_connection_manager(
+        kind: Literal[ConnectionType.MONGODB], *, name: str = ""
+    ) -> "MongodbConnectionManager": ...
+
+    @overload
+    @staticmethod
+    def get_connection_manager(
+        kind: Literal[ConnectionType.S3], *, name: str = ""
+    ) -> "S3ConnectionManager": ...
+
+    @overload
+    @staticmethod
+    def get_connection_manager(
+        kind: Literal[ConnectionType.DYNAMODB], *, name: str = ""
+    ) -> "DynamoConnectionManager": ...
+
+    @overload
+    @staticmethod
+    def get_connection_manager(
+        kind: Literal[ConnectionType.HTTP], *, name: str = ""
+    ) -> "HttpConnectionManager": ...
+
+    @overload
+    @staticmethod
+    def get_connection_manager(
+        kind: Literal[ConnectionType.JIRA], *, name: str = ""
+    ) -> "JiraConnectionManager": ...
+
+    @overload
+    @staticmethod
+    def get_connection_manager(
+        kind: Literal[ConnectionType.CONFLUENCE], *, name: str = ""
+    ) -> "ConfluenceConnectionManager": ...
 
     @overload
     @staticmethod
@@ -91,6 +149,18 @@ class ConnectionFactory:
         """
         registry = _registry_with(kind)
         return registry.create(block_of_kind(registry.part, str(kind)), name=name)
+
+    @staticmethod
+    def get_sync_connection_manager(kind: str, *, name: str = "") -> "SyncSqlConnectionManager":
+        """The same of a database for code without an event loop.
+
+        Raises:
+            UnknownKindError: No database answers to that word.
+            UnsupportedError: It has no twin for threads.
+            MissingExtraError: The backend's vendor package is not installed.
+        """
+        twin: Any = sync_twin(block_of_kind(DatabaseRegistry.part, str(kind)), name=name)
+        return twin  # type: ignore[no-any-return] # those that have one speak SQL
 
 
 def _registry_with(kind: str) -> Registry[Any]:

@@ -1,6 +1,7 @@
 """How a connection is opened: a few attempts, then none for a while."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from infrastructure.config.models.db import ConnectionSettings
 from infrastructure.errors import UnavailableError
@@ -61,9 +62,19 @@ class Opening:
 
     async def run(self, attempt: Callable[[], Awaitable[None]]) -> None:
         """Open by `attempt`, which is made once or more often."""
-        try:
+        with self._told():
             async with deadline(self._seconds, self._name):
                 await self._breaker.run(self._retry.run, attempt)
+
+    def run_sync(self, attempt: Callable[[], None]) -> None:
+        """The same in a thread, which waits between; an attempt asks `remaining()` for its time."""
+        with self._told(), deadline(self._seconds, self._name, interrupts=False):
+            self._breaker.run_sync(self._retry.run_sync, attempt)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except CircuitBreakerOpenError as error:
             raise UnavailableError(
                 f"not tried again yet, since opening it failed {_FAILURES} times in a row",

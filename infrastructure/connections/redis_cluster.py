@@ -8,6 +8,7 @@ from redis import exceptions as vendor
 from redis.crc import key_slot
 
 from infrastructure.connections.redis_address import Endpoint, RedisAddress
+from infrastructure.connections.redis_errors import raise_tls
 from infrastructure.connections.redis_line import Command, Line
 from infrastructure.connections.redis_pool import Call, RedisPool
 from infrastructure.connections.redis_topology import Topology
@@ -55,8 +56,14 @@ class Cluster(Topology):
         """One for each server that holds slots."""
         return tuple(self._pools.values())
 
-    async def subscriber(self) -> Line:
-        """A connection to any server: a cluster gives publications on to all its members."""
+    async def subscriber(self, key: str = "") -> Line:
+        """A connection to any server: a cluster gives publications on to all its members.
+
+        What is kept to the member that has the slot of `key`, is heard there.
+        """
+        if key:
+            await self._refreshing.do("slots", self._refresh)  # a line cannot follow redirections
+            return await self.maker.open(self._owner_of(Call(key=key)))
         failures: list[Exception] = []
         for endpoint in self._known():
             try:
@@ -154,11 +161,13 @@ class Cluster(Topology):
     async def _refresh(self) -> None:
         """Take the slots from the first server that can tell them."""
         failures: list[str] = []
+        errors: list[Exception] = []
         for endpoint in self._known():
             try:
                 ranges = await self._ask(endpoint)
             except (vendor.RedisError, OSError) as error:
                 failures.append(f"{endpoint} failed ({type(error).__name__})")
+                errors.append(error)
                 if isinstance(error, vendor.AuthenticationError):
                     raise
                 continue
@@ -166,6 +175,7 @@ class Cluster(Topology):
                 await self._adopt(ranges, endpoint)
                 return
             failures.append(f"{endpoint} holds no slots")
+        raise_tls(errors)
         raise UnavailableError(
             f"no server tells the slots of the cluster: {', '.join(failures)}", where=self.where
         )

@@ -102,12 +102,16 @@ class RedisComponent(Component):
         for name, value in counts.items():
             yield counter(f"switchgear.redis.{name}", value, labels)
 
-    async def subscriber(self) -> Line:
-        """A connection of its own that hears publications, for a `RedisListener`."""
+    async def subscriber(self, key: str = "") -> Line:
+        """A connection of its own that hears publications, for a `RedisListener`.
+
+        Args:
+            key: A sharded channel that is to be heard; empty for others.
+        """
         await self.connect()
         async with deadline(self.settings.connect_timeout_seconds, self.name):
             with self._errors():
-                return await self._live_topology().subscriber()
+                return await self._live_topology().subscriber(key)
 
     async def run(self, *calls: Call) -> list[Any]:
         """Send the calls within `timeout_seconds` and give their answers.
@@ -143,7 +147,8 @@ class RedisComponent(Component):
     def send_behind(self, call: Call) -> "asyncio.Task[None]":
         """Send it to its end even if whoever asked for it is cancelled; closing waits for it.
 
-        A failure is logged, since nobody may be there to hear of it.
+        A failure is logged, since nobody may be there to hear of it; during an outage that is
+        known, it is none of its own.
         """
         task = asyncio.create_task(self._send_behind(self._live_topology(), call))
         self._behind.add(task)
@@ -155,7 +160,9 @@ class RedisComponent(Component):
             async with deadline(self.settings.timeout_seconds, self.name):
                 await self._exchange(topology, (call,))
         except InfrastructureError as error:
-            _log.warning("redis missed a command", where=self.name, reason=type(error).__name__)
+            if not self._is_down:
+                reason = type(error).__name__
+                _log.warning("redis missed a command", where=self.name, reason=reason)
 
     async def _exchange(self, topology: Topology, calls: Sequence[Call]) -> list[Any]:
         try:  # as `_errors` does, for a third of its price
@@ -190,10 +197,12 @@ class RedisComponent(Component):
 
     async def _close(self) -> None:
         topology, self._topology = self._topology, None
-        if self._behind:
-            await asyncio.wait(tuple(self._behind))
-        if topology is not None:
-            await topology.close()
+        try:
+            if self._behind:
+                await asyncio.wait(tuple(self._behind))
+        finally:  # also when it was cut at the deadline
+            if topology is not None:
+                await topology.close()
 
     async def _ping(self) -> str:
         async with deadline(self.settings.timeout_seconds, self.name):

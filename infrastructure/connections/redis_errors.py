@@ -1,7 +1,8 @@
 """The one translation of Redis errors."""
 
 import re
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -52,6 +53,7 @@ _WORD_OF_CLASS: Final = {
     vendor.ClusterDownError: "CLUSTERDOWN",
     vendor.MasterDownError: "MASTERDOWN",
     vendor.MovedError: "MOVED",
+    vendor.NoScriptError: "NOSCRIPT",
     vendor.OutOfMemoryError: "OOM",
     vendor.ReadOnlyError: "READONLY",
     vendor.TryAgainError: "TRYAGAIN",
@@ -82,6 +84,13 @@ def is_cut(error: BaseException) -> bool:
     if isinstance(error, (TimeoutError, vendor.TimeoutError)):
         return False
     return type(error) is vendor.ConnectionError or isinstance(error, OSError)
+
+
+def raise_tls(failures: Iterable[Exception]) -> None:
+    """Of the failures at several servers, raise the first whose reason is TLS, if there is one."""
+    for failure in failures:
+        if isinstance(failure.__context__, ssl.SSLError):
+            raise failure
 
 
 @contextmanager

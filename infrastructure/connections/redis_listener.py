@@ -9,8 +9,10 @@ from infrastructure.connections.redis_line import Line
 from infrastructure.errors import UnavailableError
 from infrastructure.observability.logging import get_logger
 
-_SUBSCRIBED: Final = b"subscribe"
-_MESSAGE: Final = b"message"
+_MESSAGES: Final = frozenset({b"message", b"smessage"})
+_PATTERN_MESSAGE: Final = b"pmessage"
+#: A member of a cluster does not have the channel's slot any more.
+_SHARD_LEFT: Final = b"sunsubscribe"
 _log = get_logger(__name__)
 
 
@@ -31,6 +33,10 @@ class RedisListener:
             of a publication, and a list of names or None of what a server tracks.
         on_reconnect: Called before the first message of each subscription.
         on_lost: Called when the connection was lost; must not fail.
+        patterns: What to subscribe to besides.
+        on_pattern: As `on_message`, for what a pattern matched, and is given the pattern first.
+        is_sharded: Whether the channels are those of one slot in a cluster, and `open_line` opens
+            to the member that has it.
         where: The provider path, for the log.
         heartbeat_seconds: How long it may be silent; as long again until a PING is answered.
         first_wait_seconds: Upper bound of the first random wait before another try; it doubles
@@ -40,6 +46,7 @@ class RedisListener:
     Attributes:
         is_live: Subscribed now, with nothing missed since `on_reconnect`.
         reconnects: How often it subscribed so far.
+        failure: What the last attempt ended with; None while it is subscribed.
     """
 
     def __init__(
@@ -50,13 +57,19 @@ class RedisListener:
         on_message: Callable[[str, Any], Awaitable[None]],
         on_reconnect: Callable[[], Awaitable[None]],
         on_lost: Callable[[], None] = lambda: None,
+        patterns: Sequence[str] = (),
+        on_pattern: Callable[[str, str, Any], Awaitable[None]] | None = None,
+        is_sharded: bool = False,
         where: str = "",
         heartbeat_seconds: float = 5.0,
         first_wait_seconds: float = 0.05,
         longest_wait_seconds: float = 2.0,
     ) -> None:
         self._open_line = open_line
-        self._channels = tuple(channels)
+        subscribe = "SSUBSCRIBE" if is_sharded else "SUBSCRIBE"
+        wanted = {subscribe: tuple(channels), "PSUBSCRIBE": tuple(patterns)}
+        self._wanted = {word: names for word, names in wanted.items() if names}
+        self._on_pattern = on_pattern
         self._on_message = on_message
         self._on_reconnect = on_reconnect
         self._on_lost = on_lost
@@ -68,6 +81,7 @@ class RedisListener:
         self._live = asyncio.Event()
         self.is_live = False
         self._failures = 0
+        self.failure: Exception | None = None
         self.reconnects = 0
 
     def start(self) -> None:
@@ -98,11 +112,13 @@ class RedisListener:
         async with asyncio.timeout(self._heartbeat_seconds):
             line = await self._open_line()
         try:
-            await self._subscribe(line)
+            early = await self._subscribe(line)
             await self._on_reconnect()
-            self._failures = 0
+            self._failures, self.failure = 0, None
             self.reconnects += 1
             self._set_live(is_live=True)
+            for answer in early:
+                await self._give(answer)
             await self._serve(line)
         finally:
             self._set_live(is_live=False)
@@ -116,24 +132,42 @@ class RedisListener:
         else:
             self._live.clear()
 
-    async def _subscribe(self, line: Line) -> None:
-        await line.push(("SUBSCRIBE", *self._channels))
-        for _ in self._channels:
-            answer = await self._next(line, self._heartbeat_seconds)
-            if not answer or answer[0] != _SUBSCRIBED:
-                raise UnavailableError("subscribing was not answered", where=self._where)
+    async def _subscribe(self, line: Line) -> list[Any]:
+        """What came of the first channels before the last one was subscribed to."""
+        early: list[Any] = []
+        for word, names in self._wanted.items():
+            await line.push((word, *names))
+            answered = 0
+            while answered < len(names):
+                answer = await self._next(line, self._heartbeat_seconds)
+                if not answer:
+                    raise UnavailableError("subscribing was not answered", where=self._where)
+                if answer[0] == word.lower().encode():
+                    answered += 1
+                else:
+                    early.append(answer)
+        return early
 
     async def _serve(self, line: Line) -> None:
         is_asked = False
         while True:
             answer = await self._next(line, self._heartbeat_seconds)
-            if answer is None:
-                if is_asked:
-                    raise UnavailableError("a PING was not answered", where=self._where)
+            if answer is not None:
+                await self._give(answer)
+            elif is_asked:
+                raise UnavailableError("a PING was not answered", where=self._where)
+            else:
                 await line.push(("PING",))
-            elif answer[0] == _MESSAGE:
-                await self._on_message(answer[1].decode(), answer[2])
             is_asked = answer is None
+
+    async def _give(self, answer: Any) -> None:
+        kind = answer[0]
+        if kind in _MESSAGES:
+            await self._on_message(_text(answer[1]), answer[2])
+        elif kind == _PATTERN_MESSAGE and self._on_pattern is not None:
+            await self._on_pattern(_text(answer[1]), _text(answer[2]), answer[3])
+        elif kind == _SHARD_LEFT:
+            raise UnavailableError("another member has the channel's slot now", where=self._where)
 
     async def _next(self, line: Line, seconds: float) -> Any:
         """What came; None when nothing did in time."""
@@ -141,6 +175,7 @@ class RedisListener:
 
     def _report(self, error: Exception) -> None:
         """One line for each outage."""
+        self.failure = error
         self._failures += 1
         if self._failures == 1:
             reason = type(error).__name__
@@ -149,3 +184,8 @@ class RedisListener:
     def _wait_seconds(self) -> float:
         longest = self._first_wait_seconds * 2 ** min(self._failures, 16)
         return random.uniform(0, min(longest, self._longest_wait_seconds))  # noqa: S311 - spreads reconnects, guards nothing
+
+
+def _text(name: bytes) -> str:
+    """A channel may be called anything; one that is no text must not end the others."""
+    return name.decode(errors="surrogateescape")

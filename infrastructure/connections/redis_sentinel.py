@@ -8,6 +8,7 @@ from typing import Any
 from redis import exceptions as vendor
 
 from infrastructure.connections.redis_address import Endpoint, RedisAddress
+from infrastructure.connections.redis_errors import raise_tls
 from infrastructure.connections.redis_line import Line
 from infrastructure.connections.redis_listener import RedisListener
 from infrastructure.connections.redis_pool import Call, RedisPool
@@ -75,7 +76,7 @@ class SentinelMaster(Topology):
         """The master's."""
         return (self._only,)
 
-    async def subscriber(self) -> Line:
+    async def subscriber(self, key: str = "") -> Line:  # noqa: ARG002 - it has every slot
         """A connection of its own to the master."""
         return await self._open_master()
 
@@ -102,17 +103,20 @@ class SentinelMaster(Topology):
     async def _ask_sentinels(self) -> Endpoint:
         """What the first sentinel that knows says; one that does not is asked last from then on."""
         failures: list[str] = []
+        errors: list[Exception] = []
         for sentinel in tuple(self._sentinels):
             try:
                 found = await self._ask(sentinel)
             except (vendor.RedisError, OSError) as error:
                 failures.append(f"{sentinel} failed ({type(error).__name__})")
+                errors.append(error)
             else:
                 if found is not None:
                     return found
                 failures.append(f"{sentinel} does not know it")
             self._sentinels.remove(sentinel)
             self._sentinels.append(sentinel)
+        raise_tls(errors)
         raise UnavailableError(
             f"no sentinel names a master '{self.address.master_name}': {', '.join(failures)}",
             where=self.where,

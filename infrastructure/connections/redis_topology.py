@@ -58,8 +58,12 @@ class Topology(ABC):
         """One for each server."""
 
     @abstractmethod
-    async def subscriber(self) -> Line:
-        """A connection of its own, outside the pools, to a server that hears every publication."""
+    async def subscriber(self, key: str = "") -> Line:
+        """A connection of its own, outside the pools, to a server that hears every publication.
+
+        Args:
+            key: A channel of which only the server that has its slot hears; empty for others.
+        """
 
     async def ping(self) -> str:
         """Ask every server for a sign of life; say who answered."""
@@ -107,7 +111,7 @@ class SingleServer(Topology):
         """The only one."""
         return (self._only,)
 
-    async def subscriber(self) -> Line:
+    async def subscriber(self, key: str = "") -> Line:  # noqa: ARG002 - it has every slot
         """A connection of its own."""
         return await self.maker.open(self._endpoint)
 

@@ -1,11 +1,9 @@
 """What an HTTP answer that is not an answer means, for every provider that speaks HTTP."""
 
-import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
+from infrastructure.connections.external.http_refusals import retry_after, shortened
 from infrastructure.errors import (
     AuthenticationError,
     ConflictError,
@@ -17,7 +15,6 @@ from infrastructure.errors import (
 )
 
 _TOO_LONG = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-_MAX_TEXT = 300
 _LEAVES: dict[int, tuple[type[InfrastructureError], str]] = {
     HTTPStatus.NOT_FOUND: (NotFoundError, "Check the model's name and base_url"),
     HTTPStatus.REQUEST_TIMEOUT: (UnavailableError, ""),
@@ -71,38 +68,3 @@ def refusal(
     other = UnavailableError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else RejectedError
     leaf, hint = _LEAVES.get(status, (other, ""))
     return leaf(said, where=where, hint=hint)
-
-
-def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Seconds the provider asks to wait: `retry-after-ms`, or `retry-after` as number or date.
-
-    RFC 9110, section 10.2.3. None when it said nothing that can be read.
-    """
-    milliseconds = _seconds(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    text = headers.get("retry-after", "")
-    seconds = _seconds(text)
-    return _until(text, now or datetime.now(UTC)) if seconds is None else seconds
-
-
-def shortened(text: str) -> str:
-    """One line of at most 300 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= _MAX_TEXT else f"{line[:_MAX_TEXT]}..."
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return max(0.0, number) if math.isfinite(number) else None
-
-
-def _until(text: str, now: datetime) -> float | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())

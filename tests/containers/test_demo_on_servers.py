@@ -11,14 +11,12 @@ from containers.cli.app import app
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.llama import LlamaServer
 
-#: Qdrant has no server from a wheel: its local mode stands in. Hashing embeds in no time.
+#: Hashing embeds in no time.
 HOST_PROFILE = """
-vector:
-  default: {kind: qdrant, path: state/vectors, url: null, api_key: null}
 embeddings:
   default: {kind: hashing}
 """
-SECRETS = ("OPENAI_API_KEY", "QDRANT_API_KEY", "REDIS_PASSWORD", "DB_PASSWORD")
+SECRETS = ("OPENAI_API_KEY", "REDIS_PASSWORD", "DB_PASSWORD")
 SHIPPED = ("DATABASE_URL", "DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "LLM_PROVIDER", "LOG_LEVEL")
 
 
@@ -94,7 +92,6 @@ def test_nothing_running_is_one_report_of_all_that_is_missing(monkeypatch: pytes
     monkeypatch.setenv("REDIS_HOST", "127.0.0.1")
     monkeypatch.setenv("REDIS_PORT", "1")
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/none")
-    monkeypatch.setenv("QDRANT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     since = time.perf_counter()
     result = run("--set", "embeddings.default.kind=hashing")

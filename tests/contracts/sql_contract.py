@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 
-from infrastructure.connections.base import AsyncBaseConnectionManager
 from infrastructure.connections.database.base import SqlConnectionManager
 from infrastructure.errors import (
     ConflictError,
@@ -21,7 +21,7 @@ from infrastructure.errors import (
 )
 from tests.contracts.connection_contract import ConnectionContract
 
-CREATE = "CREATE TABLE item (id integer PRIMARY KEY, name text)"
+CREATE = "CREATE TABLE IF NOT EXISTS item (id integer PRIMARY KEY, name text)"
 INSERT = "INSERT INTO item (id, name) VALUES (:id, :name)"
 COUNT = "SELECT count(*) AS items FROM item"
 
@@ -48,19 +48,27 @@ def like(manager: SqlConnectionManager, **changes: object) -> SqlConnectionManag
     return type(manager)(settings, name="db.other")
 
 
+# one event loop for each class, so that its tests can share a connected manager; what is no
+# coroutine is marked with it, too
+@pytest.mark.asyncio(loop_scope="class")
+@pytest.mark.filterwarnings("ignore:The test .* is marked with:pytest.PytestWarning")
 class SqlContract(ConnectionContract):
     """Inherit, and supply `manager` on an empty database, with a pool of at most five.
 
+    Its `drain_timeout_seconds` is short: some tests close it under those who do not go.
+
     Attributes:
+        hasty_seconds: A deadline that passes soon.
         slow: A statement that reads for half a minute.
         slow_write: A statement that writes to `item` after half a minute.
     """
 
+    hasty_seconds: ClassVar[float] = 0.3
     slow: ClassVar[str]
     slow_write: ClassVar[str]
 
-    @pytest.fixture
-    async def db(self, manager: AsyncBaseConnectionManager):
+    @pytest_asyncio.fixture(loop_scope="class")
+    async def db(self, manager: Any):
         """The manager, open, with an empty table `item`."""
         assert isinstance(manager, SqlConnectionManager)
         async with manager:
@@ -206,7 +214,9 @@ class SqlContract(ConnectionContract):
                 await session.execute(text("SELECT 1"))
                 with pytest.raises(OverloadedError, match="all 1 connections"):
                     await small.execute_query("SELECT 1")
+                assert str(small.state) == "degraded"
             assert await small.execute_query("SELECT 1 AS one") == [{"one": 1}]
+            assert str(small.state) == "ready"
 
     async def test_a_full_pool_is_an_overload_inside_a_session_too(
         self, manager: SqlConnectionManager
@@ -219,7 +229,7 @@ class SqlContract(ConnectionContract):
                     await second.execute(text("SELECT 1"))
 
     async def test_a_slow_statement_ends_at_the_deadline(self, manager: SqlConnectionManager):
-        async with like(manager, timeout_seconds=0.3) as quick:
+        async with like(manager, timeout_seconds=self.hasty_seconds) as quick:
             with pytest.raises(DeadlineExceededError) as caught:
                 await quick.execute_query(self.slow)
             assert caught.value.where == "db.other"
@@ -229,16 +239,39 @@ class SqlContract(ConnectionContract):
     async def test_a_slow_statement_in_a_session_ends_at_the_deadline(
         self, manager: SqlConnectionManager
     ):
-        async with like(manager, timeout_seconds=0.3) as quick:
+        async with like(manager, timeout_seconds=self.hasty_seconds) as quick:
             with pytest.raises(DeadlineExceededError):
                 async with quick.session() as session:
                     await session.execute(text(self.slow))
             assert await quick.execute_query("SELECT 1 AS one") == [{"one": 1}]
 
+    async def test_a_transaction_whose_connection_was_lost_inside_it_cannot_go_on(
+        self, manager: SqlConnectionManager
+    ):
+        async with like(manager, timeout_seconds=self.hasty_seconds) as quick:
+            with pytest.raises(UnavailableError, match="was lost with its connection"):
+                async with quick.transaction() as outer:
+                    with pytest.raises(DeadlineExceededError):
+                        async with quick.transaction() as inner:
+                            await inner.execute(text(self.slow))
+                    await outer.execute(text("SELECT 1"))
+            assert quick.pool_stats().in_use == 0
+
+    @pytest.mark.parametrize("values", [{"id": 1, "name": "\ud800"}, {"id": 2**64, "name": ""}])
+    async def test_a_value_that_no_driver_can_send_is_rejected(
+        self, db: SqlConnectionManager, values: dict[str, Any]
+    ):
+        with pytest.raises(RejectedError):
+            await db.execute_query(INSERT, values)
+        with pytest.raises(RejectedError):
+            async with db.session() as session:
+                await session.execute(text(INSERT), values)
+        assert await count(db) == 0
+
     async def test_a_write_that_is_not_answered_has_an_unknown_outcome(
         self, manager: SqlConnectionManager
     ):
-        async with like(manager, timeout_seconds=0.3) as quick:
+        async with like(manager, timeout_seconds=self.hasty_seconds) as quick:
             await quick.execute_query(CREATE)
             with pytest.raises(OutcomeUnknownError) as caught:
                 await quick.execute_query(self.slow_write)

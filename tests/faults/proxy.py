@@ -65,6 +65,8 @@ class FaultProxy:
         trace: TracebackType | None,
     ) -> None:
         self._stop_listening()
+        for _ in range(3):  # what is being accepted now is to be there, so that it is closed
+            await asyncio.sleep(0)
         links = list(self._links)
         for link in links:
             link.task.cancel()

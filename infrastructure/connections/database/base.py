@@ -2,61 +2,40 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager, suppress
-from functools import lru_cache
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import Field
-from sqlalchemy import TextClause, event, text
-from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.pool import Pool
+from sqlalchemy.util.concurrency import greenlet_spawn
 
-from infrastructure.config.models.base import Seconds
-from infrastructure.config.models.db import ConnectionSettings
-from infrastructure.connections.base import AsyncBaseConnectionManager, PoolStats
+from infrastructure.connections.base import AsyncBaseConnectionManager
 from infrastructure.connections.database.session import BoundedSession, outcome_unknown
-from infrastructure.errors import (
-    InfrastructureError,
-    OverloadedError,
-    RejectedError,
-    UnavailableError,
-)
+from infrastructure.connections.database.settings import SqlSettings
+from infrastructure.connections.database.sql_pool import SqlPool
+from infrastructure.connections.database.statements import executed, is_reading
+from infrastructure.connections.database.transactions import Isolation, joined, run_again
+from infrastructure.errors import InfrastructureError, RejectedError, UnavailableError
 
 ResultT = TypeVar("ResultT")
-
-#: Statements that change nothing, so that losing their answer loses nothing.
-_READING = frozenset({"pragma", "select", "show", "table", "values"})
-#: A wait inside a call ends before the call's own deadline, so that its reason can be told.
-_SHARE_OF_DEADLINE = 0.8
+#: SQLAlchemy's code for the use of a transaction after its connection.
+_LOST = "8s2b"
 
 
-class SqlSettings(ConnectionSettings):
-    """The pool of a SQL database."""
-
-    pool_size: int = Field(default=5, ge=1, description="Connections kept open.")
-    max_overflow: int = Field(default=5, ge=0, description="Connections beyond them under load.")
-    pool_timeout_seconds: Seconds = Field(
-        default=5.0, description="Longest wait for a free connection; at most 80 % of the deadline."
-    )
-
-    def within_deadline(self, seconds: float) -> float:
-        """`seconds`, or as much of it as fits well into `timeout_seconds`."""
-        return min(seconds, _SHARE_OF_DEADLINE * self.timeout_seconds)
-
-
-class SqlConnectionManager(AsyncBaseConnectionManager):
+class SqlConnectionManager(SqlPool, AsyncBaseConnectionManager):
     """A database that speaks SQL: single statements, and sessions.
 
     Raises (every call):
         UnavailableError: No answer, or none within `timeout_seconds`. Nothing was changed.
         OutcomeUnknownError: The answer to a writing statement or a commit was lost.
-        OverloadedError: No free connection or lock in time, or a deadlock: try again later.
+        OverloadedError: No free connection or lock in time: try again later.
         AuthenticationError: The server refused the credentials.
-        ConflictError: A unique key exists already.
+        ConflictError: A unique key exists already, or others were in the way.
         RejectedError: The server refused the statement.
     """
 
@@ -66,72 +45,103 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
     def __init__(self, settings: SqlSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)
         self._engine: AsyncEngine | None = None
-        self._sessions: AsyncEngine | None = None
+        self._sessions: dict[tuple[Isolation | None, bool], AsyncEngine] = {}
         self._connections: set[Any] = set()
 
     async def execute_query(
-        self, sql: str, params: Mapping[str, Any] | None = None
+        self, sql: str, params: Mapping[str, Any] | None = None, *, read_only: bool = False
     ) -> list[dict[str, Any]]:
         r"""Run one statement in a transaction of its own; values only through `params`.
 
         Args:
             sql: One statement with `:name` for each parameter, `\:` for a colon in a literal.
             params: The values by name.
+            read_only: Whether the database refuses to change anything; a replica may answer it,
+                where there are any.
 
         Returns:
             The rows, each a mapping of column to value; empty for a statement without rows.
         """
-        is_sent = False
+        sent: list[str] = []
         try:
-            async with self.calling(), self._opened(self._engine).connect() as connection:
-                is_sent = True
-                result = await connection.execute(_parsed(sql), params or {})
-                if not result.returns_rows:
-                    return []
-                columns = tuple(result.keys())
-                return [dict(zip(columns, row, strict=True)) for row in result]
+            async with self.calling():
+                engine = self._engine_for(None, True) if read_only else self._opened(self._engine)
+                return await greenlet_spawn(executed, engine.sync_engine, sql, params, sent)
         except UnavailableError as error:
-            if is_sent and not _is_reading(sql):
+            if sent and not (read_only or is_reading(sql)):
                 raise outcome_unknown("the statement", error) from error
             raise
 
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[AsyncSession]:
+    def session(
+        self, *, isolation: Isolation | None = None, read_only: bool = False
+    ) -> AbstractAsyncContextManager[BoundedSession]:
         """A session: committed at the end, rolled back on an exception, always closed.
 
         A connection is taken from the pool by the first statement. Each call on the session is
         bounded by `timeout_seconds` and raises our errors.
+
+        Args:
+            isolation: What it sees of others' work; the kind's own default when None.
+            read_only: Whether the database refuses to change anything in it; a replica may serve
+                it, where there are any.
         """
-        await self.drain.begin()
-        try:
-            await self.connect()
-            session = BoundedSession(self._opened(self._sessions), self.bounded, self)
-            try:
-                yield session
-                await session.commit()
-            except (DBAPIError, PoolTimeoutError) as error:
-                # what a call that is not wrapped, such as run_sync, lets through
-                raise self.translated(error) or error from error
-            finally:
-                await _finish(_give_back(session))
-        finally:
-            self.drain.end()
+        return self._session(isolation, read_only)
 
-    def pool_stats(self) -> PoolStats:
-        """How many connections there are; zeros when not connected."""
-        if self._engine is None or not isinstance(pool := self._engine.pool, QueuePool):
-            return PoolStats(size=0, in_use=0, limit=0)
-        in_use = pool.checkedout()
-        limit = pool.size() + pool._max_overflow  # noqa: SLF001 - the pool has no name for it
-        return PoolStats(size=pool.checkedin() + in_use, in_use=in_use, limit=limit)
+    def transaction(
+        self, *, isolation: Isolation | None = None, read_only: bool = False
+    ) -> AbstractAsyncContextManager[BoundedSession]:
+        """As `session`; inside another `transaction` of the same task, a savepoint of that one.
+
+        Raises:
+            UnsupportedError: A savepoint was to have an isolation of its own, or to be read-only.
+        """
+        return joined(self, isolation, read_only=read_only)
+
+    async def transact(
+        self,
+        work: Callable[[BoundedSession], Awaitable[ResultT]],
+        *,
+        isolation: Isolation | None = None,
+        max_attempts: int = 10,
+    ) -> ResultT:
+        """Run `work` in a session; again as a whole, after a wait, when it met another's work.
+
+        Args:
+            work: Given the session; it reads what it decides on, and changes nothing elsewhere.
+            isolation: As for `session`.
+            max_attempts: How often it is run at most.
+
+        Raises:
+            TransactionConflictError: Somebody else was in the way at each attempt.
+            VersionConflictError: So, too, by the version of a row.
+        """
+        return await run_again(self, work, isolation, max_attempts)
+
+    def translated(self, error: Exception) -> InfrastructureError | None:
+        """Our error for one of SQLAlchemy's; None when it is not its."""
+        if isinstance(error, PendingRollbackError) and error.code == _LOST:
+            return UnavailableError(
+                "the transaction was lost with its connection",
+                where=self.name,
+                hint="Run the whole transaction again.",
+            )
+        if isinstance(error, UnicodeError | OverflowError):  # the driver passes Python's on
+            return RejectedError(f"a value does not fit ({type(error).__name__})", where=self.name)
+        return super().translated(error)
 
     @abstractmethod
-    def _create_engines(self) -> tuple[AsyncEngine, AsyncEngine]:
-        """Engines over one pool: for single statements, and for sessions."""
+    def _create_engine(self) -> AsyncEngine:
+        """An engine for single statements, with the pool."""
 
     @abstractmethod
-    def _translate(self, error: BaseException) -> InfrastructureError | None:
-        """Our error for one of the driver's, by its code; None when it is not the driver's."""
+    def _session_engine(
+        self, engine: AsyncEngine, isolation: Isolation | None, *, read_only: bool
+    ) -> AsyncEngine:
+        """One over the same pool for sessions of one kind.
+
+        Raises:
+            UnsupportedError: The kind has no such isolation.
+        """
 
     @abstractmethod
     async def _leave(self, connection: Any) -> None:
@@ -141,21 +151,48 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
     def _abandon(self, connection: Any) -> None:
         """Let go of a driver's connection whose event loop is gone."""
 
+    @asynccontextmanager
+    async def _session(
+        self, isolation: Isolation | None, read_only: bool
+    ) -> AsyncIterator[BoundedSession]:
+        await self.drain.begin()
+        try:
+            await self.connect()
+            session = BoundedSession(self._engine_for(isolation, read_only), self.bounded, self)
+            try:
+                yield session
+                await session.commit()
+            except (DBAPIError, PendingRollbackError, PoolTimeoutError, StaleDataError) as error:
+                # what a call that is not wrapped, such as run_sync, lets through
+                raise self.translated(error) or error from error
+            finally:
+                if session.in_transaction():
+                    await finished(session.give_back())
+                else:
+                    session.sync_session.close()
+        finally:
+            self.drain.end()
+
+    def after_fork(self) -> None:
+        """Be closed, in a forked child, and leave alone the connections of its parent."""
+        super().after_fork()
+        self._engine, self._sessions, self._connections = None, {}, set()
+
     async def _open(self) -> None:
         # those of an event loop that is gone
         for connection in self._connections:
             self._abandon(connection)
         self._connections = set()
-        self._engine, self._sessions = self._create_engines()
+        self._engine, self._sessions = self._create_engine(), {}
         self._listen(self._engine)
         try:
             await self._ping()
         except BaseException:
-            await _finish(self._close())
+            await finished(self._close())
             raise
 
     async def _close(self) -> None:
-        engine, self._engine, self._sessions = self._engine, None, None
+        engine, self._engine, self._sessions = self._engine, None, {}
         leaving, self._connections = self._connections, set()
         await asyncio.gather(*(self._leave(connection) for connection in leaving))
         if engine is not None:
@@ -173,53 +210,17 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
             raise UnavailableError("was closed while in use", where=self.name)
         return engine
 
-    def translated(self, error: Exception) -> InfrastructureError | None:
-        """Our error for one of SQLAlchemy's; None when it is not its."""
-        if isinstance(error, DBAPIError):
-            cause = error.orig or error
-            return self._translate(cause) or RejectedError(type(cause).__name__, where=self.name)
-        if not isinstance(error, PoolTimeoutError):
-            return None
-        stats = self.pool_stats()
-        return OverloadedError(
-            f"all {stats.limit} connections stayed in use for "
-            f"{self.settings.within_deadline(self.settings.pool_timeout_seconds):g} s",
-            where=self.name,
-            hint="Raise pool_size or max_overflow, or hold sessions for a shorter time.",
-        )
+    def _engine_for(self, isolation: Isolation | None, read_only: bool) -> AsyncEngine:
+        found = self._sessions.get((isolation, read_only))
+        if found is None:
+            # of the first engine each: what one more is derived from would win over its options
+            engine = self._opened(self._engine)
+            found = self._session_engine(engine, isolation, read_only=read_only)
+            self._sessions[isolation, read_only] = found
+        return found
 
-    def _on_error(self, context: ExceptionContext) -> BaseException | None:
-        if context.is_pre_ping:
-            context.is_disconnect = True  # a ping that fails for any reason ends the connection
-            return None
-        error = self._error_for(context)
-        if isinstance(error, UnavailableError):
-            # a slow statement says nothing about the other connections
-            context.invalidate_pool_on_disconnect = context.is_disconnect
-            context.is_disconnect = True
-        return error
-
-    def _error_for(self, context: ExceptionContext) -> InfrastructureError | None:
-        original, wrapped = context.original_exception, context.sqlalchemy_exception
-        if not isinstance(original, Exception):
-            return None  # the caller was cancelled
-        if self._is_left(context):
-            return UnavailableError("was closed while in use", where=self.name)
-        if context.is_disconnect:
-            found = self._translate(original)
-            if isinstance(found, UnavailableError):
-                return found
-            return UnavailableError("the connection was lost", where=self.name)
-        if isinstance(wrapped, StatementError) and not isinstance(wrapped, DBAPIError):
-            reason = original.args[0] if original.args else type(original).__name__
-            return RejectedError(f"the statement's parameters: {reason}", where=self.name)
-        return self._translate(original)
-
-    def _is_left(self, context: ExceptionContext) -> bool:
-        """Whether the engine the error comes from has been closed since."""
-        if self._engine is None or context.engine is None:
-            return self._engine is None
-        return context.engine.pool is not self._engine.sync_engine.pool
+    def _pool(self) -> Pool | None:
+        return None if self._engine is None else self._engine.pool
 
     def _prepare(self, adapted: Any) -> None:
         """Make a new connection ready for use; a hook for the backend."""
@@ -242,22 +243,7 @@ class SqlConnectionManager(AsyncBaseConnectionManager):
         event.listen(engine.sync_engine.pool, "close", on_close)
 
 
-@lru_cache(maxsize=512)
-def _parsed(sql: str) -> TextClause:
-    return text(sql)
-
-
-def _is_reading(sql: str) -> bool:
-    return sql.split(maxsplit=1)[0].lower() in _READING if sql.strip() else True
-
-
-async def _give_back(session: AsyncSession) -> None:
-    # what was on a lost connection, the server has rolled back
-    with suppress(UnavailableError):
-        await session.close()
-
-
-async def _finish(cleanup: Awaitable[ResultT]) -> ResultT:
+async def finished(cleanup: Awaitable[ResultT]) -> ResultT:
     """Await `cleanup` to its end, even when cancelled meanwhile."""
     task = asyncio.ensure_future(cleanup)
     try:

@@ -1,112 +1,117 @@
 """Redis or Valkey as a database connection: one server, a cluster, or a master with sentinels."""
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
-from redis.asyncio import Redis
+from infrastructure.connections.base import ConnectionType, DatabaseRegistry
+from infrastructure.connections.database.gaps import Gap
+from infrastructure.connections.database.redis_calls import RedisCalls, RedisConnectionSettings
+from infrastructure.connections.database.redis_consumers import StreamConsumer
+from infrastructure.connections.database.redis_lease import LeaseLostError
+from infrastructure.connections.database.redis_locks import HeldLock, LockRequest
+from infrastructure.connections.database.redis_pubsub import Publication, Subscription
+from infrastructure.connections.database.redis_scripts import RedisScript
+from infrastructure.connections.database.redis_stream_message import StreamMessage
+from infrastructure.connections.database.redis_streams import RedisStream
+from infrastructure.errors import ConfigurationError, did_you_mean
 
-from infrastructure.config.models.db import ConnectionSettings
-from infrastructure.connections.base import (
-    AsyncBaseConnectionManager,
-    ConnectionType,
-    DatabaseRegistry,
-)
-from infrastructure.connections.redis_address import RedisAddress
-from infrastructure.connections.redis_client import answer_of, build_client
-from infrastructure.connections.redis_component import RedisComponent
-from infrastructure.connections.redis_pool import Call
-from infrastructure.connections.redis_topology import SingleServer
-from infrastructure.errors import UnavailableError, UnsupportedError
-
-#: Their first key stands behind the number of keys.
-_COUNTED = frozenset({"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"})
-_FIRST_COUNTED_KEY = 3
-
-
-class RedisConnectionSettings(ConnectionSettings, RedisAddress):
-    """A block under `db:` with kind redis."""
-
-    kind: str = "redis"
+__all__ = [
+    "Gap",
+    "HeldLock",
+    "LeaseLostError",
+    "Publication",
+    "RedisConnectionManager",
+    "RedisConnectionSettings",
+    "RedisScript",
+    "RedisStream",
+    "StreamConsumer",
+    "StreamMessage",
+    "Subscription",
+]
 
 
 @DatabaseRegistry.register(ConnectionType.REDIS)
-class RedisConnectionManager(RedisComponent, AsyncBaseConnectionManager):
+class RedisConnectionManager(RedisCalls):
     """Connections to one server, to a cluster, or to the master that sentinels know."""
 
-    Settings: ClassVar[type[RedisConnectionSettings]] = RedisConnectionSettings
-    settings: RedisConnectionSettings
-    _vendors: Redis | None = None
+    operations = frozenset({"call_script"})
 
-    @property
-    def client(self) -> Redis:
-        """The vendor's client, for what `execute` does not cover; it raises the vendor's errors.
+    def __init__(self, settings: RedisConnectionSettings, *, name: str = "") -> None:
+        super().__init__(settings, name=name)
+        self._scripts: dict[str, RedisScript] = {}
 
-        It is for one server, and has a pool of its own beside the one of `execute`.
+    def add_script(self, script: RedisScript) -> RedisScript:
+        """Let `call_script` find it by its name.
 
         Raises:
-            UnavailableError: Not connected.
-            UnsupportedError: There is a cluster, or sentinels; `execute` knows them.
+            ConfigurationError: There is another one of that name.
         """
-        if not isinstance(self._live_topology(), SingleServer):
-            raise UnsupportedError(
-                "the vendor's client is for one server", where=self.name, hint="Use execute()."
+        if self._scripts.setdefault(script.name, script) != script:
+            raise ConfigurationError(
+                f"there is another script '{script.name}' already", where=self.name
             )
-        if self._vendors is None:
-            self._vendors = build_client(
-                self.settings,
-                timeout_seconds=self.settings.timeout_seconds,
-                connect_timeout_seconds=self.settings.connect_timeout_seconds,
+        return script
+
+    async def call_script(
+        self, name: str, keys: Sequence[str] = (), arguments: Sequence[Any] = ()
+    ) -> Any:
+        """Run a script that was added, as one step, and give its answer.
+
+        Raises:
+            ConfigurationError: There is none of that name.
+            UnsupportedError: It takes other numbers of keys or arguments, or the keys are in
+                different slots of the cluster; nothing was sent.
+            RejectedError: It ended with an error; what it had written before, stays written.
+            OutcomeUnknownError: It was sent and the answer lost.
+        """
+        if name not in self._scripts:
+            known = ", ".join(sorted(self._scripts)) or "none"
+            raise ConfigurationError(
+                f"there is no script '{name}'",
+                where=self.name,
+                hint=f"{did_you_mean(name, self._scripts)}Known: {known}.",
             )
-        return self._vendors
+        return await self._scripts[name].send(self, keys, arguments)
 
-    async def execute(self, *command: Any) -> Any:
-        """Run one command, such as `execute("INCR", "visits")`, and give its answer.
+    def subscribe(
+        self,
+        *channels: str,
+        patterns: Sequence[str] = (),
+        is_sharded: bool = False,
+        capacity: int = 1000,
+        heartbeat_seconds: float = 5.0,
+    ) -> Subscription:
+        """Publications, in `async with` and `async for`; see `Subscription`."""
+        return Subscription(
+            self,
+            channels,
+            patterns,
+            is_sharded=is_sharded,
+            capacity=capacity,
+            heartbeat_seconds=heartbeat_seconds,
+        )
 
-        The command is sent once, never repeated. In a cluster its first argument is taken for
-        its key; where that is wrong, the cluster says so and is followed.
+    def stream(self, name: str, *, max_length: int = 100_000) -> RedisStream:
+        """A stream, to publish to and to read in groups; see `RedisStream`."""
+        return RedisStream(self, name, max_length)
+
+    def lock(
+        self, name: str, *, lease_seconds: float = 10.0, wait_seconds: float = 10.0
+    ) -> AbstractAsyncContextManager[HeldLock]:
+        """Held by one at a time, in every process, in `async with`.
+
+        It is renewed while the body runs, which is cut with LeaseLostError when it is lost. Who
+        waits is served in order.
+
+        Args:
+            name: What is locked.
+            lease_seconds: When it ends by itself, after its holder was last heard of; a day at
+                most.
+            wait_seconds: The longest wait for it, besides that for one answer; 0 asks once.
 
         Raises:
-            UnavailableError: No connection could be had, so nothing was sent.
-            OutcomeUnknownError: It was sent and the answer lost: it may have been applied.
-            RejectedError: The server refused it.
+            OverloadedError: Somebody else had it all the time.
+            LeaseLostError: It was lost while the body ran, which may be half done.
         """
-        await self.drain.begin()
-        try:
-            (answer,) = await self.run(Call(*command, key=_key_of(command)))
-        finally:
-            self.drain.end()
-        return answer_of(command, answer)
-
-    async def ping(self) -> None:
-        """Ask the server for a sign of life, within `timeout_seconds`.
-
-        Raises:
-            UnavailableError: It gave none.
-        """
-        async with self.calling():
-            await self._ping()
-
-    def _note(self, *, is_down: bool, reason: str) -> None:
-        super()._note(is_down=is_down, reason=reason)
-        if is_down:
-            self.note_failure(UnavailableError(reason, where=self.name))
-        else:
-            self.note_answer()
-
-    async def _open(self) -> None:
-        self._vendors = None
-        await super()._open()
-
-    async def _close(self) -> None:
-        vendors, self._vendors = self._vendors, None
-        await super()._close()
-        if vendors is not None:
-            await vendors.aclose()
-
-
-def _key_of(command: tuple[Any, ...]) -> str:
-    """What decides the slot; empty when the command names no key."""
-    place = _FIRST_COUNTED_KEY if str(command[0]).upper() in _COUNTED else 1
-    if len(command) <= place:
-        return ""
-    key = command[place]
-    return key.decode(errors="surrogateescape") if isinstance(key, bytes) else str(key)
+        return LockRequest(self, name, lease_seconds).held(wait_seconds)

@@ -16,42 +16,16 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from infrastructure.config.models.base import Seconds
 from infrastructure.connections.base import ConnectionType, DatabaseRegistry
-from infrastructure.connections.database.base import SqlConnectionManager, SqlSettings
-from infrastructure.errors import (
-    ConfigurationError,
-    ConflictError,
-    DataError,
-    InfrastructureError,
-    OverloadedError,
-    RejectedError,
-    UnavailableError,
-)
+from infrastructure.connections.database.base import SqlConnectionManager
+from infrastructure.connections.database.settings import SqlSettings
+from infrastructure.connections.database.sqlite_file import create_folder, refusal
+from infrastructure.connections.database.transactions import Isolation
+from infrastructure.errors import InfrastructureError, UnsupportedError
 
-_PRIMARY_CODE = 0xFF
 _INTERRUPT_EVERY_SECONDS = 0.01
 _ROLLBACK_ATTEMPTS = 3
-_CONFLICTS = frozenset(
-    {
-        sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
-        sqlite3.SQLITE_CONSTRAINT_ROWID,
-        sqlite3.SQLITE_CONSTRAINT_UNIQUE,
-    }
-)
-_ERRORS: dict[int, type[InfrastructureError]] = {
-    sqlite3.SQLITE_BUSY: OverloadedError,
-    sqlite3.SQLITE_CANTOPEN: ConfigurationError,
-    sqlite3.SQLITE_CORRUPT: DataError,
-    sqlite3.SQLITE_FULL: OverloadedError,
-    sqlite3.SQLITE_INTERRUPT: UnavailableError,
-    sqlite3.SQLITE_IOERR: UnavailableError,
-    sqlite3.SQLITE_LOCKED: OverloadedError,
-    sqlite3.SQLITE_NOTADB: DataError,
-}
-_HINTS = {
-    sqlite3.SQLITE_BUSY: "Another writer held the lock; raise busy_timeout_seconds.",
-    sqlite3.SQLITE_CANTOPEN: "Check that `path` names a file that may be written.",
-    sqlite3.SQLITE_FULL: "Free disk space.",
-}
+#: What an execution option and a mark on a connection are called.
+_READ_ONLY = "switchgear_read_only"
 
 
 class SqliteSettings(SqlSettings):
@@ -73,6 +47,12 @@ class SqliteSettings(SqlSettings):
         description="Whether a session takes the write lock at its first statement, or at its "
         "first write, where it is refused if another session has written since it first read.",
     )
+    synchronous: Literal["off", "normal", "full", "extra"] = Field(
+        default="full",
+        description="What a commit outlives: `full` a loss of power, `normal` the end of the "
+        "process alone.",
+    )
+    foreign_keys: bool = Field(default=True, description="Enforce foreign keys.")
 
 
 @DatabaseRegistry.register(ConnectionType.SQLITE)
@@ -89,7 +69,7 @@ class SqliteConnectionManager(SqlConnectionManager):
 
     async def _open(self) -> None:
         if isinstance(self.settings.path, Path):
-            await asyncio.to_thread(self._create_folder, self.settings.path.parent)
+            await asyncio.to_thread(create_folder, self.settings.path, where=self.name)
         elif self._keeper is None:
             # a cancelled statement ends its connection; the data stay with this one
             self._keeper = sqlite3.connect(
@@ -103,7 +83,7 @@ class SqliteConnectionManager(SqlConnectionManager):
         if keeper is not None:
             keeper.close()
 
-    def _create_engines(self) -> tuple[AsyncEngine, AsyncEngine]:
+    def _create_engine(self) -> AsyncEngine:
         settings = self.settings
         is_file = isinstance(settings.path, Path)
         engine = create_async_engine(
@@ -120,9 +100,8 @@ class SqliteConnectionManager(SqlConnectionManager):
             hide_parameters=True,
         )
         event.listen(engine.sync_engine.pool, "invalidate", self._interrupt)
-        sessions = engine.execution_options()
-        event.listen(sessions.sync_engine, "begin", self._begin)
-        return engine, sessions
+        event.listen(engine.sync_engine.pool, "reset", self._allow_writing)
+        return engine
 
     def _address(self) -> URL:
         if isinstance(self.settings.path, Path):
@@ -136,35 +115,44 @@ class SqliteConnectionManager(SqlConnectionManager):
         cursor = adapted.cursor()
         if isinstance(self.settings.path, Path):
             cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA synchronous = {self.settings.synchronous}")
+        cursor.execute(f"PRAGMA foreign_keys = {int(self.settings.foreign_keys)}")
         cursor.close()
 
+    def _session_engine(
+        self, engine: AsyncEngine, isolation: Isolation | None, *, read_only: bool
+    ) -> AsyncEngine:
+        if isolation not in {None, "serializable"}:
+            raise UnsupportedError(
+                f"there is no isolation '{isolation}'",
+                where=self.name,
+                hint="Transactions of SQLite are serializable.",
+            )
+        sessions = engine.execution_options(**{_READ_ONLY: read_only})
+        event.listen(sessions.sync_engine, "begin", self._begin)
+        return sessions
+
     def _begin(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"BEGIN {self.settings.transaction_mode}")
+        if not connection.get_execution_options().get(_READ_ONLY):
+            connection.exec_driver_sql(f"BEGIN {self.settings.transaction_mode}")
+            return
+        connection.info[_READ_ONLY] = True
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        connection.exec_driver_sql("BEGIN DEFERRED")
+
+    def _allow_writing(self, adapted: Any, record: Any, _state: Any) -> None:
+        if record.info.pop(_READ_ONLY, False) and adapted is not None:
+            cursor = adapted.cursor()
+            cursor.execute("PRAGMA query_only = OFF")
+            cursor.close()
 
     def _interrupt(self, adapted: Any, _record: Any, _error: BaseException | None) -> None:
         """Stop what a cancelled statement is still doing in its thread."""
         if adapted.driver_connection in self._connections:  # else it is being left already
             adapted.run_async(_stop)
 
-    def _create_folder(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the folder {folder} cannot be created ({error.strerror})",
-                where=self.name,
-                hint="Check `path`.",
-            ) from error
-
     def _translate(self, error: BaseException) -> InfrastructureError | None:
-        if not isinstance(error, sqlite3.Error):
-            return None
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        primary = code & _PRIMARY_CODE
-        kind = ConflictError if code in _CONFLICTS else _ERRORS.get(primary, RejectedError)
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        return kind(f"{error} ({name})", where=self.name, hint=_HINTS.get(primary, ""))
+        return refusal(error, where=self.name)
 
     async def _leave(self, connection: aiosqlite.Connection) -> None:
         await _stop(connection)

@@ -4,17 +4,21 @@ from infrastructure.connections.vector.base import (
     Match,
     Metric,
     Record,
+    SparseVector,
+    UpsertError,
     VectorRegistry,
     VectorStore,
 )
+from infrastructure.connections.vector.filter_parsing import parse as parse_filter
 from infrastructure.connections.vector.filters import Filter, where
-from infrastructure.connections.vector.filters import parse as parse_filter
 
 __all__ = [
     "Filter",
     "Match",
     "Metric",
     "Record",
+    "SparseVector",
+    "UpsertError",
     "VectorRegistry",
     "VectorStore",
     "parse_filter",

@@ -5,7 +5,6 @@ every server version and in local mode, where text would be parsed anew for ever
 """
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from qdrant_client import models
@@ -40,31 +39,22 @@ def translate(filter: Filter) -> models.Filter:
             return _not(translate(part))
 
 
-def dates_of(fields: Mapping[str, Any]) -> dict[str, list[float]]:
-    """The seconds of every date among the fields, by field."""
-    found = {name: _seconds(value) for name, value in fields.items()}
-    return {name: seconds for name, seconds in found.items() if seconds}
-
-
-def _seconds(value: Any) -> list[float]:
-    values = value if isinstance(value, list) else [value]
-    moments = (date_seconds(one) for one in values if isinstance(one, str))
-    return [moment for moment in moments if moment is not None]
-
-
 def _condition(condition: Condition) -> models.Filter:
-    key, asked = _key(FIELDS, condition.field), condition.value
+    key, asked = payload_key(FIELDS, condition.field), condition.value
     match condition.operator:
-        case Operator.EQ:
-            return _absent(key) if asked is None else _equals(key, (asked,))
-        case Operator.NE:
-            return _not(_absent(key) if asked is None else _equals(key, (asked,)))
-        case Operator.IN:
-            return _equals(key, asked)
-        case Operator.NOT_IN:
-            return _not(_equals(key, asked))
+        case Operator.EQ | Operator.NE:
+            found = _absent(key) if asked is None else _equals(key, (asked,))
+            return found if condition.operator is Operator.EQ else _not(found)
+        case Operator.IN | Operator.NOT_IN:
+            found = _equals(key, asked)
+            return found if condition.operator is Operator.IN else _not(found)
         case Operator.EXISTS:
             return _not(_absent(key)) if asked else _absent(key)
+        case Operator.TEXT:
+            # exact on every server that knows it; older ones refuse it
+            return _must(
+                models.FieldCondition(key=key, match=models.MatchSubstring(substring=asked))
+            )
         case _:
             return _ordered(condition)
 
@@ -74,7 +64,7 @@ def _ordered(condition: Condition) -> models.Filter:
     if isinstance(asked, str):
         asked, part = date_seconds(asked), DATES
     bound = models.Range(**{_BOUNDS[condition.operator]: asked})
-    return _must(models.FieldCondition(key=_key(part, condition.field), range=bound))
+    return _must(models.FieldCondition(key=payload_key(part, condition.field), range=bound))
 
 
 def _equals(key: str, asked: tuple[Any, ...]) -> models.Filter:
@@ -112,6 +102,7 @@ def _any(conditions: list[Any]) -> models.Filter:
     return models.Filter(should=conditions)
 
 
-def _key(part: str, field: str) -> str:
+def payload_key(part: str, field: str) -> str:
+    """The path of a field, or of its dates, in the payload."""
     name = field if _PLAIN_KEY.fullmatch(field) else f'"{field}"'
     return f"{part}.{name}"

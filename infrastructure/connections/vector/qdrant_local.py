@@ -134,13 +134,6 @@ class LocalEngine:
             return
         if name not in client.collections:
             raise NotFoundError(f"there is no collection '{name}'", where=self._where)
-        shape = client.collections[name].config.vectors
-        query = arguments.get("query")
-        if query and isinstance(shape, models.VectorParams) and len(query) != shape.size:
-            raise RejectedError(
-                f"the query vector has {len(query)} dimensions, expected {shape.size}",
-                where=self._where,
-            )
 
 
 class _Local(QdrantLocal):
@@ -171,7 +164,7 @@ class _Local(QdrantLocal):
         result = getattr(self, method)(**arguments)
         if method == "create_collection":
             _prepare(self.collections[name])
-        if method in {"upsert", "delete"}:
+        if method in {"upsert", "delete", "batch_update_points"}:
             _make_durable(self.collections[name])
         return result
 
@@ -218,7 +211,10 @@ def _scale(collection: LocalCollection, points: list[models.PointStruct]) -> Non
     shape = collection.config.vectors
     if isinstance(shape, models.VectorParams) and shape.distance is models.Distance.COSINE:
         for point in points:
-            point.vector = _unit(point.vector)
+            if isinstance(point.vector, dict):
+                point.vector[""] = _unit(point.vector[""])
+            else:
+                point.vector = _unit(point.vector)
 
 
 def _unit(vector: Any) -> list[float]:

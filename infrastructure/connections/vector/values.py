@@ -28,11 +28,11 @@ def checked_vector(vector: Sequence[float], where: str) -> list[float]:
         RejectedError: It is empty, or holds something that is no finite single-precision float.
     """
     try:
-        floats = list(map(float, vector))
-    except (TypeError, ValueError) as error:
+        floats = list(map(float, () if isinstance(vector, (str, bytes)) else vector))
+    except (TypeError, ValueError, OverflowError) as error:
         raise RejectedError(f"{where} is a sequence of floats, found {shown(vector)}") from error
     if not floats or not math.isfinite(sum(array("f", floats))):
-        raise RejectedError(f"{where} is empty or holds a float that is not finite")
+        raise RejectedError(f"{where} is empty, is text, or holds a float that is not finite")
     return floats
 
 
@@ -106,6 +106,18 @@ def date_seconds(text: str) -> float | None:
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def dates_of(fields: Mapping[str, Any]) -> dict[str, list[float]]:
+    """The seconds of every date among the fields, by field."""
+    found = {name: _seconds(value) for name, value in fields.items()}
+    return {name: seconds for name, seconds in found.items() if seconds}
+
+
+def _seconds(value: Any) -> list[float]:
+    values = value if isinstance(value, list) else [value]
+    moments = (date_seconds(one) for one in values if isinstance(one, str))
+    return [moment for moment in moments if moment is not None]
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -12,6 +12,7 @@ from openai.types.chat import ChatCompletion
 from pydantic import Field, SecretStr
 
 from infrastructure.config.models.llm import LLMSettings
+from infrastructure.connections.external.http_refusals import shortened
 from infrastructure.errors import (
     AuthenticationError,
     DataError,
@@ -23,7 +24,7 @@ from infrastructure.errors import (
 )
 from infrastructure.llm.base import BaseLLMProvider, LLMProvider, LLMRegistry
 from infrastructure.llm.messages import Chunk, FinishReason, LLMResponse, Request, Usage
-from infrastructure.llm.refusals import refusal, shortened
+from infrastructure.llm.refusals import refusal
 from infrastructure.resilience import deadline
 
 _OFFICIAL_URL = "https://api.openai.com/v1"

@@ -9,7 +9,7 @@ from stat import S_ISREG, ST_DEV, ST_INO, ST_SIZE
 
 from infrastructure.file_locks import locked, unlock, wait_for
 from infrastructure.observability.logging.backups import Backups
-from infrastructure.observability.logging.forks import remember
+from infrastructure.forks import remember
 from infrastructure.observability.logging.periods import Periods
 
 #: How long another process may hold the file. It does for microseconds, unless it is frozen.

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infrastructure.file_locks import locked
-from infrastructure.observability.logging.forks import remember
+from infrastructure.forks import remember
 
 _STAMP = "%Y%m%dT%H%M%S.%f"
 _SECONDS_A_DAY = 86_400

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from infrastructure.observability.logging.forks import remember
+from infrastructure.forks import remember
 
 
 class LineQueue:

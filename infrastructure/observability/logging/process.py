@@ -7,7 +7,7 @@ import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from infrastructure.observability.logging.forks import remember
+from infrastructure.forks import remember
 from infrastructure.observability.logging.interception import Interception
 from infrastructure.observability.logging.origin import Origin
 from infrastructure.observability.logging.redaction import Redactor

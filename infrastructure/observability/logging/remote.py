@@ -8,7 +8,7 @@ from infrastructure.config.models.base import mask_url
 from infrastructure.config.models.logging import LogRemote
 from infrastructure.errors import ConfigurationError, RejectedError, UnavailableError
 from infrastructure.observability.logging.fallback import Fallback
-from infrastructure.observability.logging.forks import remember
+from infrastructure.forks import remember
 from infrastructure.observability.logging.line_queue import LineQueue
 
 FIRST_BACKOFF_SECONDS = 0.5

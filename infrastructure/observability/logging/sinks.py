@@ -10,7 +10,7 @@ from infrastructure.observability.logging.audit import ChainedFile
 from infrastructure.observability.logging.destinations import Destination
 from infrastructure.observability.logging.entries import Entry
 from infrastructure.observability.logging.fallback import Fallback
-from infrastructure.observability.logging.forks import remember
+from infrastructure.forks import remember
 from infrastructure.observability.logging.formats import FORMATS, json_line
 
 #: How many lines that came up while a line was written are written behind it.

@@ -16,8 +16,17 @@ _STARTS_WITH = """
     from containers import Container, providers
     from infrastructure.llm import ScriptedProvider
 """
-#: pytest-asyncio wants a setting of its own that has nothing to do with us.
-_WARNINGS = ("-W", "error", "-W", "ignore::pytest.PytestDeprecationWarning")
+#: pytest-asyncio wants a setting of its own, and pytest takes its name for that of a module:
+#: neither has anything to do with us.
+_IGNORED = ("pytest.PytestDeprecationWarning", "pytest.PytestAssertRewriteWarning")
+_WARNINGS = ("-W", "error", *(f"-Wignore::{warning}" for warning in _IGNORED))
+
+
+@pytest.fixture(autouse=True)
+def _plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours and asyncio's: others that happen to be installed import much, and touch sockets."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p switchgear -p asyncio")
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +40,7 @@ def _backends() -> None:
 def run(
     _backends: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., pytest.RunResult]:
-    """Run a module of tests in this process, with the plugins a user of ours has."""
+    """Run a module of tests in this process, with no plugins but ours and asyncio's."""
     monkeypatch.delenv("SWITCHGEAR_PROFILES", raising=False)
 
     def run(source: str, *arguments: str) -> pytest.RunResult:

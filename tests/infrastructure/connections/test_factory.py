@@ -16,7 +16,7 @@ from infrastructure.connections import (
     DatabaseRegistry,
     PoolStats,
 )
-from infrastructure.connections.base import DATABASES, VECTOR_STORES
+from infrastructure.connections.base import DATABASES, EXTERNAL, VECTOR_STORES
 from infrastructure.connections.database.sqlite import SqliteConnectionManager, SqliteSettings
 from infrastructure.connections.vector.base import VectorRegistry
 from infrastructure.errors import UnknownKindError
@@ -64,9 +64,8 @@ def test_an_unknown_kind_is_told_with_those_of_both_folders():
         ConnectionFactory.get_connection_manager("postgress")
 
 
-def test_every_kind_is_a_database_or_a_vector_store():
-    assert {*DATABASES, *VECTOR_STORES} == set(ConnectionType)
-    assert not set(DATABASES) & set(VECTOR_STORES)
+def test_every_kind_is_of_one_part():
+    assert sorted([*DATABASES, *VECTOR_STORES, *EXTERNAL]) == sorted(ConnectionType)
 
 
 @pytest.mark.parametrize("kind", ConnectionType)

@@ -11,8 +11,9 @@ import pytest
 from infrastructure import errors
 from infrastructure.config import load_settings
 from infrastructure.config.resources import packaged_folder
-from infrastructure.connections.database.postgres import _ERRORS as SQL_STATES
-from infrastructure.connections.vector.qdrant_server import _STATUS as QDRANT_STATUS
+from infrastructure.connections.database.conflicts import TransactionConflictError
+from infrastructure.connections.database.sqlstate import _ERRORS as SQL_STATES
+from infrastructure.connections.vector.qdrant_errors import _STATUS as QDRANT_STATUS
 from infrastructure.errors import (
     AuthenticationError,
     BusinessError,
@@ -57,6 +58,7 @@ TABLE: dict[type[BaseException], tuple[Callable[[], BaseException], int, int, Co
     UnavailableError: (lambda: UnavailableError("x"), 3, 3, AGAINST),
     DeadlineExceededError: (lambda: DeadlineExceededError(1), 1, 1, AGAINST),
     OverloadedError: (lambda: OverloadedError("x"), 3, 3, NOT),
+    TransactionConflictError: (lambda: TransactionConflictError("x"), 3, 3, NOT),
     CircuitBreakerOpenError: (lambda: CircuitBreakerOpenError("x"), 1, 1, NOT),
     OutcomeUnknownError: (lambda: OutcomeUnknownError("x"), 1, 1, AGAINST),
     RejectedError: (lambda: RejectedError("x"), 1, 1, NOT),

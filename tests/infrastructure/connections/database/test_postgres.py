@@ -1,16 +1,22 @@
 import asyncio
 import traceback
 from functools import partial
-from typing import ClassVar
+from itertools import count as count_from
+from typing import Any, ClassVar, get_args
 
 import pytest
+import pytest_asyncio
 from pydantic import ValidationError
 from sqlalchemy import text
 
+from infrastructure.connections.base import ConnectionState
+from infrastructure.connections.database.conflicts import TransactionConflictError
 from infrastructure.connections.database.postgres import (
     PostgresConnectionManager,
     PostgresSettings,
 )
+from infrastructure.connections.database.session import BoundedSession
+from infrastructure.connections.database.transactions import Isolation
 from infrastructure.errors import (
     AuthenticationError,
     ConflictError,
@@ -24,27 +30,43 @@ from infrastructure.errors import (
 )
 from infrastructure.servers.postgres import PostgresServer
 from infrastructure.servers.process import free_port
-from tests.contracts.sql_contract import INSERT, SqlContract, count, like, until
+from tests.cancellation import cancelled_at
+from tests.contracts.sql_contract import COUNT, CREATE, INSERT, SqlContract, count, like, until
+from tests.contracts.sql_transaction_contract import SqlTransactionContract
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def url(postgres: PostgresServer) -> str:
-    """A new empty database."""
     return postgres.create_database()
 
 
 def manager_of(url: str, **changes: object) -> PostgresConnectionManager:
-    settings = {"url": url, "pool_size": 5, "max_overflow": 0, **changes}
+    usual = {"url": url, "pool_size": 5, "max_overflow": 0, "drain_timeout_seconds": 0.2}
+    settings = {**usual, **changes}
     return PostgresConnectionManager(PostgresSettings.model_validate(settings), name="db.default")
 
 
-class TestPostgres(SqlContract):
+@pytest_asyncio.fixture(scope="class", loop_scope="class")
+async def shared(url: str, request: pytest.FixtureRequest):
+    """One for all tests of a driver that are not about opening."""
+    async with manager_of(url, driver=request.cls.driver) as manager:
+        yield manager
+
+
+class _Postgres(SqlContract, SqlTransactionContract):
+    driver: ClassVar[str]
     slow: ClassVar[str] = "SELECT pg_sleep(30)"
     slow_write: ClassVar[str] = "INSERT INTO item SELECT 1 FROM (SELECT pg_sleep(30)) AS pause"
 
     @pytest.fixture
     def manager(self, url: str):
-        return manager_of(url)
+        return manager_of(url, driver=self.driver)
+
+    @pytest_asyncio.fixture(loop_scope="class")
+    async def db(self, shared: Any):
+        for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", CREATE):
+            await shared.execute_query(statement)
+        return shared
 
     async def test_what_is_not_committed_is_not_seen(self, db: PostgresConnectionManager):
         async with db.session() as session:
@@ -61,9 +83,56 @@ class TestPostgres(SqlContract):
         await asyncio.wait((task,))
         await until(partial(_is_over, db))
 
-    async def test_a_deadlock_is_an_overload_for_one_of_the_two(
-        self, db: PostgresConnectionManager
+    async def test_cancelled_at_whichever_moment_a_transaction_leaves_no_connection_behind(
+        self, url: str, monkeypatch: pytest.MonkeyPatch
     ):
+        monkeypatch.setattr("psycopg.waiting.MAX_BUSY_TIME", 0.0)  # as in a loop without a break
+
+        async def read(db: PostgresConnectionManager) -> None:
+            async with db.transaction() as session:
+                await session.execute_query("SELECT 1")
+                async with db.transaction():
+                    await session.execute_query("SELECT 2")
+
+        name = f"victim of {self.driver}"
+        async with manager_of(url) as other:
+
+            async def is_all_pooled() -> bool:
+                mine = "SELECT state FROM pg_stat_activity WHERE application_name = :name"
+                states = [row["state"] for row in await other.execute_query(mine, {"name": name})]
+                return len(states) <= db.pool_stats().size and set(states) <= {"idle"}
+
+            async with manager_of(url, driver=self.driver, application_name=name) as db:
+                for wait in count_from(1):
+                    task = asyncio.create_task(cancelled_at(wait, read(db)))
+                    await asyncio.wait((task,))
+                    assert db.pool_stats().in_use == 0
+                    if not task.cancelled():
+                        break
+                await until(is_all_pooled)
+
+    async def test_cancelled_at_whichever_moment_opening_leaves_no_connection_behind(
+        self, url: str
+    ):
+        name = f"opened by {self.driver}"
+        kept = []  # with their frames, which would hold what is left to be collected
+        for wait in count_from(1):
+            db = manager_of(url, driver=self.driver, application_name=name, ssl="disable")
+            kept.append(asyncio.create_task(cancelled_at(wait, db.driver.connect(db.settings))))
+            ((ended,), _) = await asyncio.wait((kept[-1],))
+            if not ended.cancelled():
+                break
+        mine = "SELECT count(*) AS lines FROM pg_stat_activity WHERE application_name = :name"
+        async with manager_of(url) as other:
+
+            async def is_one_left() -> bool:
+                return await other.execute_query(mine, {"name": name}) == [{"lines": 1}]
+
+            await until(is_one_left)
+            await db.driver.leave(ended.result())
+        assert wait > 2
+
+    async def test_a_deadlock_is_a_conflict_for_one_of_the_two(self, db: PostgresConnectionManager):
         for number in (1, 2):
             await db.execute_query(INSERT, {"id": number, "name": ""})
         both_hold_one = asyncio.Barrier(2)
@@ -77,7 +146,8 @@ class TestPostgres(SqlContract):
                 await session.execute(statement, {"id": second})
 
         ends = await asyncio.gather(update(1, 2), update(2, 1), return_exceptions=True)
-        assert [type(end) for end in ends if end] == [OverloadedError]
+        assert [type(end) for end in ends if end] == [TransactionConflictError]
+        assert db.state is ConnectionState.READY
 
     async def test_a_commit_after_a_swallowed_error_is_not_silently_a_rollback(
         self, db: PostgresConnectionManager
@@ -89,6 +159,37 @@ class TestPostgres(SqlContract):
                     await session.execute(text(INSERT), {"id": 1, "name": "other"})
         assert await count(db) == 0
 
+    @pytest.mark.parametrize("read_only", [False, True])
+    @pytest.mark.parametrize("isolation", [None, *get_args(Isolation)])
+    async def test_the_isolation_asked_for_is_the_servers(
+        self, db: PostgresConnectionManager, isolation: Isolation | None, read_only: bool
+    ):
+        async with db.session(isolation=isolation, read_only=read_only) as session:
+            level = await session.scalar(text("SHOW transaction_isolation"))
+            refuses = await session.scalar(text("SHOW transaction_read_only"))
+        assert level == (isolation or "read committed")
+        assert refuses == ("on" if read_only else "off")
+
+    async def test_two_who_decide_on_what_the_other_writes_are_run_one_after_the_other(
+        self, db: PostgresConnectionManager
+    ):
+        both_have_read, runs = asyncio.Barrier(2), []
+
+        async def take_the_last(number: int) -> None:
+            async def work(session: BoundedSession) -> None:
+                runs.append(number)
+                (row,) = await session.execute_query(COUNT)
+                if len(runs) <= 2:
+                    await both_have_read.wait()
+                if not row["items"]:
+                    await session.execute_query(INSERT, {"id": number, "name": "taken"})
+
+            await db.transact(work, isolation="serializable")
+
+        await asyncio.gather(take_the_last(1), take_the_last(2))
+        assert len(runs) == 3
+        assert await count(db) == 1
+
     async def test_sessions_can_raise_their_isolation(self, db: PostgresConnectionManager):
         async with db.session() as session:
             await session.connection(execution_options={"isolation_level": "SERIALIZABLE"})
@@ -99,7 +200,7 @@ class TestPostgres(SqlContract):
         assert level == "read committed"
 
     async def test_the_server_sees_the_application_name(self, url: str):
-        async with manager_of(url, application_name="billing") as db:
+        async with manager_of(url, driver=self.driver, application_name="billing") as db:
             assert await db.execute_query("SHOW application_name") == [
                 {"application_name": "billing"}
             ]
@@ -115,7 +216,8 @@ class TestPostgres(SqlContract):
             ("28000", AuthenticationError),
             ("28P01", AuthenticationError),
             ("3D000", NotFoundError),
-            ("40001", OverloadedError),
+            ("40001", TransactionConflictError),
+            ("40P01", TransactionConflictError),
             ("42501", RejectedError),
             ("53300", OverloadedError),
             ("55P03", OverloadedError),
@@ -140,6 +242,14 @@ class TestPostgres(SqlContract):
         with pytest.raises(RejectedError) as caught:
             await db.execute_query("SELECT CAST(:value AS integer)", {"value": "hunter2"})
         assert "hunter2" not in str(caught.value)
+
+
+class TestAsyncpg(_Postgres):
+    driver: ClassVar[str] = "asyncpg"
+
+
+class TestPsycopg(_Postgres):
+    driver: ClassVar[str] = "psycopg"
 
 
 async def _is_over(db: PostgresConnectionManager) -> bool:

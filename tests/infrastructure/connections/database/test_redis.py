@@ -9,6 +9,7 @@ from infrastructure.connections.database.redis import (
     RedisConnectionManager,
     RedisConnectionSettings,
 )
+from infrastructure.connections.redis_pool import Call
 from infrastructure.errors import (
     AuthenticationError,
     OutcomeUnknownError,
@@ -178,12 +179,78 @@ async def test_answers_are_read_as_the_vendors_client_reads_them(
     assert await manager.execute("SET", "text", "x") is True
 
 
+async def test_an_answer_the_vendors_client_would_ask_options_for_is_given_as_it_came(
+    manager: RedisConnectionManager,
+) -> None:
+    await manager.execute("DEL", "log")
+    await manager.execute("XGROUP", "CREATE", "log", "readers", 0, "MKSTREAM")
+    entry = await manager.execute("XADD", "log", "*", "n", 1)
+    await manager.execute("XREADGROUP", "GROUP", "readers", "one", "STREAMS", "log", ">")
+    claimed = await manager.execute("XCLAIM", "log", "readers", "two", 0, entry, "JUSTID")
+    assert claimed == [entry]
+    ((found, owner, *_),) = await manager.execute("XPENDING", "log", "readers", "-", "+", 1)
+    assert (found, owner) == (entry, b"two")
+
+
 async def test_what_cannot_be_sent_is_refused_and_nothing_is_in_doubt(
     manager: RedisConnectionManager,
 ) -> None:
     with pytest.raises(UnsupportedError):
         await manager.execute("SET", "key", object())
     assert await manager.execute("PING")
+
+
+@pytest.mark.parametrize("command", [(), ("",), (b"GET", "key"), (1, 2), (None,)])
+async def test_a_command_that_is_none_is_refused_and_nothing_is_in_doubt(
+    manager: RedisConnectionManager, command: tuple[Any, ...]
+) -> None:
+    told = r"db\.default: a command begins with its name"
+    with pytest.raises(UnsupportedError, match=told):
+        await manager.execute(*command)
+    for many in (manager.execute_many, manager.transaction):
+        with pytest.raises(UnsupportedError, match=told):
+            await many([("PING",), command])
+    assert manager.unknown_outcomes == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("MULTI",),
+        ("SELECT", 1),
+        ("select 1",),
+        ("SUBSCRIBE", "news"),
+        ("MONITOR",),
+        ("CLIENT REPLY", "OFF"),
+        ("CLIENT", "reply", "SKIP"),
+    ],
+)
+async def test_a_command_that_changes_the_connection_under_others_is_refused(
+    valkey: LocalServer, command: tuple[Any, ...]
+) -> None:
+    async with _manager(valkey.url, max_connections=1) as manager:
+        await manager.execute("SET", "text", "x")
+        with pytest.raises(UnsupportedError, match=r"db\.default: .* would change the connection"):
+            await manager.execute(*command)
+        for many in (manager.execute_many, manager.transaction):
+            with pytest.raises(UnsupportedError, match="would change the connection"):
+                await many([command])
+        assert await manager.execute("GET", "text") == b"x"
+
+
+async def test_the_vendors_client_is_closed_though_closing_was_cut(
+    valkey: LocalServer, proxy: FaultProxy
+) -> None:
+    found = {"timeout_seconds": 5, "connect_timeout_seconds": 0.3}
+    manager = _manager(valkey.url, port=proxy.port, **found)
+    await manager.connect()
+    vendors = manager.client
+    await vendors.ping()
+    proxy.black_hole()
+    manager.send_behind(Call("PING"))
+    await manager.disconnect()
+    lines = vendors.connection_pool._available_connections
+    assert [line.is_connected for line in lines] == [False]
 
 
 @pytest.mark.parametrize("shape", ["cluster", "sentinels"])

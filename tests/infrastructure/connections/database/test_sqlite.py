@@ -9,8 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from infrastructure.connections.database.conflicts import TransactionConflictError
 from infrastructure.connections.database.sqlite import SqliteConnectionManager, SqliteSettings
-from infrastructure.errors import ConfigurationError, DataError, OverloadedError, RejectedError
+from infrastructure.errors import (
+    ConfigurationError,
+    DataError,
+    OverloadedError,
+    RejectedError,
+    UnsupportedError,
+)
 from tests.contracts.sql_contract import (
     COUNT,
     CREATE,
@@ -21,11 +28,13 @@ from tests.contracts.sql_contract import (
     like,
     until,
 )
+from tests.contracts.sql_transaction_contract import SqlTransactionContract
 
 _NUMBERS = "WITH RECURSIVE n(i) AS (VALUES(0) UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000)"
 
 
-class _Sqlite(SqlContract):
+class _Sqlite(SqlContract, SqlTransactionContract):
+    hasty_seconds: ClassVar[float] = 0.15  # what is slow keeps a core busy here
     slow: ClassVar[str] = f"SELECT * FROM ({_NUMBERS} SELECT max(i) FROM n)"
     slow_write: ClassVar[str] = f"INSERT INTO item (id) {_NUMBERS} SELECT max(i) FROM n"
 
@@ -33,7 +42,8 @@ class _Sqlite(SqlContract):
 class TestSqliteFile(_Sqlite):
     @pytest.fixture
     def manager(self, tmp_path: Path):
-        return SqliteConnectionManager(SqliteSettings(path=tmp_path / "items.db"))
+        path = tmp_path / "items.db"
+        return SqliteConnectionManager(SqliteSettings(path=path, drain_timeout_seconds=0.2))
 
     async def test_readers_do_not_wait_for_a_writer(self, db: SqliteConnectionManager):
         async with db.session() as session:
@@ -67,7 +77,7 @@ class TestSqliteFile(_Sqlite):
         async with like(db, transaction_mode="deferred") as other, other.session() as session:
             await session.execute(text(COUNT))
             await db.execute_query(INSERT, {"id": 1, "name": "one"})
-            with pytest.raises(OverloadedError):
+            with pytest.raises(TransactionConflictError):
                 await session.execute(text(INSERT), {"id": 2, "name": "two"})
             await session.rollback()
 
@@ -99,7 +109,7 @@ class TestSqliteFile(_Sqlite):
 class TestSqliteMemory(_Sqlite):
     @pytest.fixture
     def manager(self):
-        return SqliteConnectionManager(SqliteSettings())
+        return SqliteConnectionManager(SqliteSettings(drain_timeout_seconds=0.2))
 
     async def test_data_survive_a_cancelled_statement(self, db: SqliteConnectionManager):
         await db.execute_query(INSERT, {"id": 1, "name": "one"})
@@ -118,6 +128,17 @@ class TestSqliteMemory(_Sqlite):
         await db.disconnect()
         with pytest.raises(RejectedError):
             await count(db)
+
+    async def test_what_it_cannot_isolate_so_is_told(self, db: SqliteConnectionManager):
+        with pytest.raises(UnsupportedError, match="serializable"):
+            async with db.session(isolation="read committed"):
+                pass
+
+    async def test_the_settings_are_those_of_each_connection(self, db: SqliteConnectionManager):
+        async with like(db, synchronous="normal", foreign_keys=False) as other:
+            assert await other.execute_query("PRAGMA synchronous") == [{"synchronous": 1}]
+            assert await other.execute_query("PRAGMA foreign_keys") == [{"foreign_keys": 0}]
+        assert await db.execute_query("PRAGMA synchronous") == [{"synchronous": 2}]
 
     async def test_foreign_keys_are_enforced(self, db: SqliteConnectionManager):
         await db.execute_query("CREATE TABLE part (item integer REFERENCES item (id))")

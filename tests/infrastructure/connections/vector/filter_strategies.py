@@ -31,6 +31,7 @@ conditions = st.one_of(
         st.lists(scalars, max_size=3),
     ),
     st.builds(Condition, names, st.just(Operator.EXISTS), st.booleans()),
+    st.builds(Condition, names, st.just(Operator.TEXT), texts.filter(bool)),
 )
 filters = st.recursive(
     conditions,

@@ -61,6 +61,9 @@ class ScriptedServer:
             status, body = 404, json.dumps({"status": {"error": "Not found: `x` doesn't exist!"}})
         if self.status:
             status, body = self.status, self.text
+        return self._reply(status, body)
+
+    def _reply(self, status: int, body: str) -> bytes:
         extra = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
         head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{extra}"
         return f"{head}Content-Length: {len(body.encode())}\r\n\r\n{body}".encode()
@@ -78,8 +81,15 @@ async def _read(line: str, reader: asyncio.StreamReader) -> Asked:
 
 @contextmanager
 def scripted_server() -> Iterator[ScriptedServer]:
-    """Runs in a thread and a loop of its own, so that the test's loop has the client alone."""
+    """A server that answers what it is told."""
     script = ScriptedServer()
+    with served(script):
+        yield script
+
+
+@contextmanager
+def served(script: ScriptedServer) -> Iterator[None]:
+    """Runs in a thread and a loop of its own, so that the test's loop has the client alone."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -87,7 +97,7 @@ def scripted_server() -> Iterator[ScriptedServer]:
     server = asyncio.run_coroutine_threadsafe(opening, loop).result()
     script.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield script
+        yield
     finally:
         asyncio.run_coroutine_threadsafe(_stop(server), loop).result()
         loop.call_soon_threadsafe(loop.stop)

@@ -34,8 +34,14 @@ def test_an_id_that_no_store_keeps_is_refused(id):
         Record(id, [1.0])
 
 
+def test_a_vector_may_be_an_array_of_numpys():
+    numpy = pytest.importorskip("numpy")
+    assert Record("1", numpy.ones(2), "text").vector == [1.0, 1.0]
+
+
 @pytest.mark.parametrize(
-    "vector", [[], [math.nan], [math.inf, -math.inf], [1e39], ["x"], [None], 5]
+    "vector",
+    [[], [math.nan], [math.inf, -math.inf], [1e39], [10**400], ["x"], [None], 5, "12", b"12"],
 )
 def test_a_vector_that_is_none_is_refused(vector):
     with pytest.raises(RejectedError, match="the vector of record '1'"):

@@ -2,8 +2,9 @@ import math
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
+from infrastructure.connections.vector.filter_parsing import parse
 from infrastructure.connections.vector.filters import (
     AllOf,
     AnyOf,
@@ -12,7 +13,7 @@ from infrastructure.connections.vector.filters import (
     Not,
     Operator,
     matches,
-    parse,
+    operators,
     where,
 )
 from infrastructure.errors import RejectedError, UnsupportedError
@@ -115,11 +116,26 @@ def test_lists_of_values():
     assert passes(where("x").not_in([]), x="a")
 
 
+def test_all_of_some_values():
+    assert passes(where("x").has_all(["a", 1]), x=["b", "a", 1.0])
+    assert not passes(where("x").has_all(["a", 1]), x=["a", True])
+    assert passes(where("x").has_all(["a"]), x="a")
+    assert passes(where("x").has_all([]))
+
+
+def test_text_inside_text():
+    assert passes(where("x").has_text("b c"), x=["z", "ab cd"])
+    assert not passes(where("x").has_text("B"), x="ab")
+    assert not passes(where("x").has_text("1"), x=1)
+    assert not passes(where("x").has_text("a"))
+
+
 def test_nothing_combined():
     assert passes(AllOf())
     assert not passes(AnyOf())
 
 
+@settings(max_examples=50)
 @given(filters, filters, fields)
 def test_the_laws_of_logic_hold(one, other, record):
     assert matches(~one, record) is not matches(one, record)
@@ -168,6 +184,8 @@ def test_only_filters_combine():
         lambda: where("") == 1,
         lambda: where('a"b') == 1,
         lambda: Condition("x", Operator.EXISTS, "yes"),
+        lambda: where("x").has_text(""),
+        lambda: Condition("x", Operator.TEXT, 1),
     ],
 )
 def test_what_no_store_could_ask_is_refused(build):
@@ -203,10 +221,26 @@ def test_the_plain_form():
     )
 
 
+def test_any_and_all_are_said_with_other_operators():
+    one = {"field": "x", "operator": "any", "value": ["a", 1]}
+    assert parse(one) == where("x").is_in(["a", 1])
+    each = {"field": "x", "operator": "all", "value": ["a", 1]}
+    assert parse(each) == (where("x") == "a") & (where("x") == 1)
+    with pytest.raises(RejectedError, match="is a list"):
+        parse(each | {"value": "a"})
+
+
+def test_the_operators_of_a_filter_are_known_however_deep():
+    asked = ~((where("x") > 1) | ~(where("y").has_text("a") & where("z").exists()))
+    assert operators(asked) == {Operator.GT, Operator.TEXT, Operator.EXISTS}
+    assert operators(AllOf()) == set()
+
+
 def test_exists_may_be_denied():
     assert passes(parse({"field": "x", "operator": "exists", "value": False}))
 
 
+@settings(max_examples=50)
 @given(filters)
 def test_what_is_written_plainly_is_read_back(filter):
     assert parse(plainly(filter)) == filter
@@ -261,3 +295,20 @@ def test_a_filter_nested_without_end_is_refused():
         plain = {"operator": "NOT", "conditions": [plain]}
     with pytest.raises(RejectedError, match="deeper than 32"):
         parse(plain)
+
+
+@pytest.mark.parametrize("times", [33, 5000])
+def test_an_expression_nested_without_end_is_refused(times):
+    asked: Filter = where("x") == 1
+    for _ in range(times):
+        asked = ~asked
+    with pytest.raises(RejectedError, match="deeper than 32"):
+        operators(asked)
+
+
+def test_an_expression_as_deep_as_may_be_is_answered():
+    asked: Filter = where("x") == 1
+    for _ in range(32):
+        asked = ~asked
+    assert operators(asked) == {Operator.EQ}
+    assert passes(asked, x=1)

@@ -1,13 +1,22 @@
 import asyncio
 import contextlib
+import multiprocessing
+import os
 import signal
-import subprocess
-import sys
+import threading
 from pathlib import Path
 
 import pytest
+from qdrant_client.local.local_collection import LocalCollection
+from qdrant_client.local.qdrant_local import QdrantLocal
 
-from infrastructure.connections.vector.base import Metric, Record, VectorRegistry
+from infrastructure.connections.vector.base import (
+    Metric,
+    Record,
+    Shape,
+    SparseVector,
+    VectorRegistry,
+)
 from infrastructure.connections.vector.filters import where
 from infrastructure.connections.vector.qdrant import QdrantSettings, QdrantVectorStore
 from infrastructure.errors import (
@@ -16,10 +25,14 @@ from infrastructure.errors import (
     DataError,
     DeadlineExceededError,
 )
-from tests.contracts.vector_contract import COLORS, NOTES, VectorContract
+from tests.contracts.connection_contract import ConnectionContract
+from tests.contracts.vector_contract import VectorContract
+from tests.contracts.vector_fixtures import COLORS, NOTES
 
 
-class TestQdrantInMemory(VectorContract):
+class TestQdrantInMemory(ConnectionContract):
+    """The engine is that of a folder, which runs the whole suite; the way in and out is not."""
+
     @pytest.fixture
     def manager(self):
         return QdrantVectorStore(QdrantSettings(), name="vector.default")
@@ -59,6 +72,19 @@ async def test_a_reopened_folder_has_everything(tmp_path, metric):
         assert one.vector == pytest.approx(other.vector, abs=1e-6)
     assert [match.id for match in again] == [match.id for match in found]
     assert [match.score for match in again] == pytest.approx([match.score for match in found])
+
+
+async def test_a_reopened_folder_has_its_tenants_and_sparse_vectors(tmp_path):
+    record = Record("1", [3.0, 4.0], sparse=SparseVector([3], [1.0]))
+    async with in_folder(tmp_path) as store:
+        await store.ensure_collection(NOTES, 2, sparse=True, tenants=True)
+        await store.upsert(NOTES, [record], tenant="acme")
+    async with in_folder(tmp_path) as store:
+        assert await store.shape(NOTES) == Shape(2, Metric.COSINE, sparse=True, tenants=True)
+        assert await store.tenant("other").count(NOTES) == 0
+        (found,) = await store.tenant("acme").get(NOTES, ["1"])
+    assert found.sparse == record.sparse
+    assert found.vector == pytest.approx([0.6, 0.8])
 
 
 async def test_a_dropped_collection_stays_dropped(tmp_path):
@@ -108,28 +134,27 @@ async def when_free(path: Path) -> QdrantVectorStore:
             return store
 
 
-KILLED = """
-import asyncio, os, pathlib, signal, sys
-from infrastructure.connections.vector.base import Record
-from infrastructure.connections.vector.qdrant import QdrantSettings, QdrantVectorStore
+def test_a_killed_process_loses_nothing_and_frees_the_folder(tmp_path):
+    child = multiprocessing.get_context("fork").Process(target=_fill_and_die, args=(tmp_path,))
+    child.start()
+    child.join(30)
+    assert child.exitcode == -signal.SIGKILL
 
-async def main():
-    store = QdrantVectorStore(QdrantSettings(path=pathlib.Path(sys.argv[1])))
-    await store.ensure_collection("c", 2)
-    await store.upsert("c", [Record(str(i), [1.0, i]) for i in range(300)])
-    os.kill(os.getpid(), signal.SIGKILL)
+    async def count() -> int:
+        async with in_folder(tmp_path) as store:
+            return await store.count("c")
 
-asyncio.run(main())
-"""
+    assert asyncio.run(count()) == 300
 
 
-async def test_a_killed_process_loses_nothing_and_frees_the_folder(tmp_path):
-    killed = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", KILLED, str(tmp_path)], check=False
-    )
-    assert killed.returncode == -signal.SIGKILL
-    async with in_folder(tmp_path) as store:
-        assert await store.count("c") == 300
+def _fill_and_die(path: Path) -> None:
+    async def fill() -> None:
+        store = in_folder(path)
+        await store.ensure_collection("c", 2)
+        await store.upsert("c", [Record(str(i), [1.0, i]) for i in range(300)])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    asyncio.run(fill())
 
 
 async def test_a_path_that_is_a_file_is_a_configuration_error(tmp_path):
@@ -147,7 +172,7 @@ async def test_a_folder_that_cannot_be_read_is_a_data_error(tmp_path):
 async def test_the_loop_turns_while_the_engine_works(tmp_path):
     async with in_folder(tmp_path) as store:
         await store.ensure_collection("c", 64)
-        records = [Record(str(i), [1.0, i] * 32) for i in range(2000)]
+        records = [Record(str(i), [1.0, i] * 32) for i in range(600)]
         writing = asyncio.create_task(store.upsert("c", records))
         turns = 0
         while not writing.done():
@@ -157,22 +182,36 @@ async def test_the_loop_turns_while_the_engine_works(tmp_path):
         await writing
 
 
-async def test_a_deadline_holds_and_the_folder_stays_usable(tmp_path):
+async def test_a_deadline_holds_and_the_folder_stays_usable(tmp_path, monkeypatch):
+    is_late, delete = threading.Event(), QdrantLocal.delete
+
+    def slow(*args, **named):
+        assert is_late.wait(10)
+        return delete(*args, **named)
+
+    monkeypatch.setattr(QdrantLocal, "delete", slow)
     async with in_folder(tmp_path) as store:
-        await store.ensure_collection("c", 64)
-        await store.upsert("c", [Record(str(i), [1.0, i] * 32) for i in range(500)])
-    async with in_folder(tmp_path, timeout_seconds=0.001) as store:
+        await store.ensure_collection(NOTES, 3)
+        await store.upsert(NOTES, COLORS)
+        store.settings = store.settings.model_copy(update={"timeout_seconds": 0.2})
         with pytest.raises(DeadlineExceededError):
-            await store.delete("c", where("x") != 1)
+            await store.delete(NOTES, where("x") != 1)
+        is_late.set()
     async with in_folder(tmp_path) as store:
-        assert await store.count("c") == 0
+        assert await store.count(NOTES) == 0
 
 
-async def test_twenty_thousand_records_escape_no_warning():
-    async with QdrantVectorStore(QdrantSettings(batch_size=5000)) as store:
-        await store.ensure_collection("c", 1)
-        await store.upsert("c", [Record(str(i), [float(i)]) for i in range(20_001)])
-        assert await store.count("c") == 20_001
+async def test_more_records_than_the_vendor_likes_escape_no_warning(monkeypatch, tmp_path):
+    for vendors in (LocalCollection, QdrantLocal):
+        monkeypatch.setattr(vendors, "LARGE_DATA_THRESHOLD", 20)
+    memory = QdrantVectorStore(QdrantSettings())
+    for store, start in ((memory, 0), (in_folder(tmp_path), 0), (in_folder(tmp_path), 21)):
+        async with store:
+            await store.ensure_collection("c", 1)
+            for first in (start, start + 21):
+                records = [Record(str(first + i), [1.0]) for i in range(21)]
+                await store.upsert("c", records)
+            assert await store.count("c") == start + 42
 
 
 async def test_points_of_others_cannot_be_read(tmp_path):

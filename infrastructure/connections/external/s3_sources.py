@@ -1,0 +1,74 @@
+"""What is stored, cut into parts of one length: bytes, a file, or whatever comes in pieces."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable
+from io import FileIO
+from pathlib import Path
+
+Source = bytes | Path | AsyncIterable[bytes]
+
+
+async def length_of(source: Source) -> int | None:
+    """In bytes; None where only the end will tell."""
+    if isinstance(source, Path):
+        return (await asyncio.to_thread(source.stat)).st_size
+    return len(source) if isinstance(source, (bytes, bytearray, memoryview)) else None
+
+
+async def parts_of(source: Source, part_bytes: int) -> AsyncGenerator[bytes, None]:
+    """Parts of exactly `part_bytes`, the last one maybe shorter; of nothing, one empty part."""
+    if isinstance(source, Path):
+        parts = _of_file(source, part_bytes)
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        parts = _of_bytes(memoryview(source), part_bytes)
+    else:
+        parts = _of_pieces(source, part_bytes)
+    is_empty = True
+    async for part in parts:
+        is_empty = False
+        yield part
+    if is_empty:
+        yield b""
+
+
+async def _of_file(path: Path, part_bytes: int) -> AsyncGenerator[bytes, None]:
+    """Read in a thread, since a disk may take its time."""
+    opening = asyncio.create_task(asyncio.to_thread(path.open, "rb", 0))
+    try:
+        file = await asyncio.shield(opening)
+        while part := await asyncio.to_thread(_filled, file, part_bytes):
+            yield part
+    finally:
+        opening.add_done_callback(_close)  # also what opens after its reader has gone
+
+
+def _close(opening: asyncio.Task[FileIO]) -> None:
+    if not opening.cancelled() and not opening.exception():
+        opening.result().close()
+
+
+def _filled(file: FileIO, part_bytes: int) -> bytes:
+    """Up to `part_bytes`: one read may give less than was asked for."""
+    part = file.read(part_bytes) or b""
+    while part and len(part) < part_bytes and (more := file.read(part_bytes - len(part))):
+        part += more
+    return part
+
+
+async def _of_bytes(data: memoryview, part_bytes: int) -> AsyncGenerator[bytes, None]:
+    for at in range(0, len(data), part_bytes):
+        yield bytes(data[at : at + part_bytes])
+
+
+async def _of_pieces(pieces: AsyncIterable[bytes], part_bytes: int) -> AsyncGenerator[bytes, None]:
+    held = bytearray()
+    async for piece in pieces:
+        held += piece
+        while len(held) >= part_bytes:
+            with memoryview(held) as view:
+                part = bytes(view[:part_bytes])
+            del held[:part_bytes]
+            yield part
+            del part  # its reader alone decides how long it is kept
+    if held:
+        yield bytes(held)

@@ -1,0 +1,346 @@
+"""A vector store as LangChain has them."""
+
+import math
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore as Base
+from langchain_core.vectorstores.utils import maximal_marginal_relevance
+
+from infrastructure.connections.vector.adapters.base import CollectionAdapter
+from infrastructure.connections.vector.adapters.metadata import packed, unpacked
+from infrastructure.connections.vector.base import AnyFilter, Match, Metric, Record, VectorStore
+from infrastructure.errors import RejectedError
+
+#: A score between 0 and 1, of the score that this project gives; single precision may exceed 1.
+_RELEVANCE: Mapping[Metric, Callable[[float], float]] = {
+    Metric.COSINE: lambda score: min(1.0, max(0.0, (score + 1) / 2)),
+    Metric.DOT: lambda score: (1 + math.tanh(score / 2)) / 2,
+    Metric.EUCLID: lambda score: 1 / (1 - min(0.0, score)),
+}
+
+
+class LangChainVectorStore(CollectionAdapter, Base):
+    """One collection of a vector store, for LangChain's chains and retrievers.
+
+    The collection is made by the first `add_*`, as long as its vectors. `filter=` of every search
+    is a filter of this project, or its plain form. Metadata may be any JSON; filters ask about
+    text, numbers, booleans and lists of them.
+
+    Args:
+        store: Where the vectors are; stays its owner's to close.
+        collection: Which of its collections.
+        embedding: Makes the vectors.
+        metric: How likeness is measured in a collection made here.
+        tenant: Whose part, in a collection that is divided.
+    """
+
+    def __init__(
+        self,
+        store: VectorStore,
+        collection: str,
+        embedding: Embeddings,
+        *,
+        metric: Metric = Metric.COSINE,
+        tenant: str = "",
+    ) -> None:
+        super().__init__(store, collection, metric, tenant)
+        self._embedding = embedding
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """What makes the vectors."""
+        return self._embedding
+
+    # writing
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **unknown: Any,
+    ) -> list[str]:
+        """Embed and store; the ids in the order of the texts, made up where there are none."""
+        self._refuse(unknown)
+        parts = self._parted(texts, metadatas, ids)
+        vectors = self._embedding.embed_documents([part.text for part in parts]) if parts else []
+        return self._run(self._add(parts, vectors))
+
+    async def aadd_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **unknown: Any,
+    ) -> list[str]:
+        """As `add_texts`."""
+        self._refuse(unknown)
+        parts = self._parted(texts, metadatas, ids)
+        texts = [part.text for part in parts]
+        vectors = await self._embedding.aembed_documents(texts) if parts else []
+        return await self._arun(self._add(parts, vectors))
+
+    def add_documents(self, documents: list[Document], **options: Any) -> list[str]:
+        """As `add_texts`; a document without an id is given one."""
+        return self.add_texts(**_parts(documents, options))
+
+    async def aadd_documents(self, documents: list[Document], **options: Any) -> list[str]:
+        """As `add_documents`."""
+        return await self.aadd_texts(**_parts(documents, options))
+
+    def delete(self, ids: list[str] | None = None, **unknown: Any) -> bool | None:
+        """Remove by ids; what is not there is no error."""
+        self._refuse(unknown)
+        return self._run(self._delete(ids))
+
+    async def adelete(self, ids: list[str] | None = None, **unknown: Any) -> bool | None:
+        """As `delete`."""
+        self._refuse(unknown)
+        return await self._arun(self._delete(ids))
+
+    # reading
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """The documents there are."""
+        return self._run(self._get(ids))
+
+    async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """As `get_by_ids`."""
+        return await self._arun(self._get(ids))
+
+    def similarity_search(self, query: str, k: int = 4, **options: Any) -> list[Document]:
+        """The documents most like the text."""
+        return _documents(self.similarity_search_with_score(query, k, **options))
+
+    async def asimilarity_search(self, query: str, k: int = 4, **options: Any) -> list[Document]:
+        """As `similarity_search`."""
+        return _documents(await self.asimilarity_search_with_score(query, k, **options))
+
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, **options: Any
+    ) -> list[tuple[Document, float]]:
+        """The same with scores, higher for the more alike."""
+        return self._run(self._search(self._embedding.embed_query(query), k, **options))
+
+    async def asimilarity_search_with_score(
+        self, query: str, k: int = 4, **options: Any
+    ) -> list[tuple[Document, float]]:
+        """As `similarity_search_with_score`."""
+        vector = await self._embedding.aembed_query(query)
+        return await self._arun(self._search(vector, k, **options))
+
+    def similarity_search_by_vector(
+        self, embedding: list[float], k: int = 4, **options: Any
+    ) -> list[Document]:
+        """The documents most like the vector."""
+        return _documents(self._run(self._search(embedding, k, **options)))
+
+    async def asimilarity_search_by_vector(
+        self, embedding: list[float], k: int = 4, **options: Any
+    ) -> list[Document]:
+        """As `similarity_search_by_vector`."""
+        return _documents(await self._arun(self._search(embedding, k, **options)))
+
+    def max_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **options: Any
+    ) -> list[Document]:
+        """Of the `fetch_k` most alike, `k` that are unlike each other."""
+        vector = self._embedding.embed_query(query)
+        return self._run(self._diverse(vector, k, fetch_k, lambda_mult, **options))
+
+    async def amax_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **options: Any
+    ) -> list[Document]:
+        """As `max_marginal_relevance_search`."""
+        vector = await self._embedding.aembed_query(query)
+        return await self._arun(self._diverse(vector, k, fetch_k, lambda_mult, **options))
+
+    def max_marginal_relevance_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        **options: Any,
+    ) -> list[Document]:
+        """As `max_marginal_relevance_search`, by a vector."""
+        return self._run(self._diverse(embedding, k, fetch_k, lambda_mult, **options))
+
+    async def amax_marginal_relevance_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        **options: Any,
+    ) -> list[Document]:
+        """As `max_marginal_relevance_search_by_vector`."""
+        return await self._arun(self._diverse(embedding, k, fetch_k, lambda_mult, **options))
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **options: Any,
+    ) -> Self:
+        """A store with the texts in it; `store=` and `collection=` are needed."""
+        made = cls(embedding=embedding, **options)
+        try:
+            made.add_texts(texts, metadatas, ids=ids)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    @classmethod
+    async def afrom_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **options: Any,
+    ) -> Self:
+        """As `from_texts`."""
+        made = cls(embedding=embedding, **options)
+        await made.aadd_texts(texts, metadatas, ids=ids)
+        return made
+
+    # the one way of each, for sync and async callers
+
+    def _parted(
+        self,
+        texts: Iterable[str],
+        metadatas: Sequence[Mapping[str, Any]] | None,
+        ids: Sequence[str | None] | None,
+    ) -> list[Record]:
+        """Records that are to be embedded; what is wrong is told before that costs something."""
+        all_texts = list(texts)
+        count = len(all_texts)
+        named = [None] * count if ids is None else ids
+        given = [{}] * count if metadatas is None else metadatas
+        if not count == len(named) == len(given):
+            raise RejectedError(
+                f"{count} texts, {len(given)} metadatas, {len(named)} ids do not go together",
+                where=self._store.name,
+            )
+        return [
+            Record(one or str(uuid.uuid4()), (), text, packed(metadata))
+            for one, text, metadata in zip(named, all_texts, given, strict=True)
+        ]
+
+    async def _add(self, parts: list[Record], vectors: Sequence[Sequence[float]]) -> list[str]:
+        if len(vectors) != len(parts):
+            raise RejectedError(
+                f"{len(vectors)} vectors came of {len(parts)} texts", where=self._store.name
+            )
+        records = [
+            replace(part, vector=vector) for part, vector in zip(parts, vectors, strict=True)
+        ]
+        if records:
+            await self._store.ensure_collection(
+                self._collection, len(records[0].vector), self._metric, tenants=bool(self._tenant)
+            )
+            await self._store.upsert(self._collection, records, tenant=self._tenant)
+        return [record.id for record in records]
+
+    async def _delete(self, ids: Sequence[str] | None) -> bool:
+        if ids is None:
+            raise RejectedError(
+                "no ids to remove were given",
+                where=self._store.name,
+                hint="Pass ids, or drop the collection on the store itself.",
+            )
+        await self._unless_missing(
+            self._store.delete(self._collection, ids, tenant=self._tenant), None
+        )
+        return True
+
+    async def _get(self, ids: Sequence[str]) -> list[Document]:
+        reading = self._store.get(self._collection, ids, tenant=self._tenant)
+        return [_document(record) for record in await self._unless_missing(reading, [])]
+
+    async def _search(
+        self,
+        vector: Sequence[float],
+        k: int,
+        *,
+        filter: AnyFilter | None = None,
+        score_threshold: float | None = None,
+        offset: int = 0,
+        **unknown: Any,
+    ) -> list[tuple[Document, float]]:
+        self._refuse(unknown)
+        searching = self._store.search(
+            self._collection,
+            vector,
+            limit=k,
+            offset=offset,
+            filter=filter,
+            min_score=score_threshold,
+            tenant=self._tenant,
+        )
+        found = await self._unless_missing(searching, [])
+        return [(_document(match), match.score) for match in found]
+
+    async def _diverse(
+        self,
+        vector: Sequence[float],
+        k: int,
+        fetch_k: int,
+        lambda_mult: float,
+        **options: Any,
+    ) -> list[Document]:
+        found = _documents(await self._search(vector, fetch_k, **options))
+        ids = [str(document.id) for document in found]
+        records = await self._unless_missing(
+            self._store.get(self._collection, ids, tenant=self._tenant), []
+        )
+        vectors = {record.id: list(record.vector) for record in records}
+        there = [document for document in found if document.id in vectors]
+        chosen = maximal_marginal_relevance(
+            np.array(vector, dtype=np.float32),
+            [vectors[str(document.id)] for document in there],
+            lambda_mult=lambda_mult,
+            k=k,
+        )
+        return [there[position] for position in chosen]
+
+    def _refuse(self, unknown: Mapping[str, Any]) -> None:
+        """Refuse options that this store has not, rather than leave them out."""
+        if unknown:
+            raise RejectedError(f"unknown options: {', '.join(unknown)}", where=self._store.name)
+
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        return _RELEVANCE[self._metric]
+
+
+def _parts(documents: Sequence[Document], options: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "texts": [document.page_content for document in documents],
+        "metadatas": [document.metadata for document in documents],
+        "ids": [document.id for document in documents],
+        **{name: value for name, value in options.items() if value is not None},
+    }
+
+
+def _document(found: Record | Match) -> Document:
+    metadata, _ = unpacked(found.fields)
+    return Document(id=found.id, page_content=found.text, metadata=metadata)
+
+
+def _documents(found: Iterable[tuple[Document, float]]) -> list[Document]:
+    return [document for document, _ in found]

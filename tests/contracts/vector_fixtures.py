@@ -1,0 +1,28 @@
+"""What the suites of the vector stores stand on: a store, and a collection of four colors."""
+
+import pytest
+
+from infrastructure.connections.vector.base import Record, VectorStore
+
+NOTES = "notes"
+COLORS = [
+    Record("1", [1.0, 0.0, 0.0], "red", {"warm": True, "year": 2019, "tags": ["a", "b"]}),
+    Record("2", [0.9, 0.1, 0.0], "orange", {"warm": True, "year": 2024, "tags": []}),
+    Record("é/日本 3", [0.0, 1.0, 0.0], "green", {"warm": False, "year": 2024.5}),
+    Record("4", [0.0, 0.0, 1.0], "blue", {"warm": None, "day": "2026-11-21"}),
+]
+
+
+class VectorFixtures:
+    """Inherit, and supply the fixture `manager`: an empty store that was not opened yet."""
+
+    @pytest.fixture
+    async def store(self, manager: VectorStore):
+        async with manager:
+            yield manager
+
+    @pytest.fixture
+    async def colors(self, store: VectorStore):
+        await store.ensure_collection(NOTES, 3)
+        await store.upsert(NOTES, COLORS)
+        return store

@@ -1,0 +1,238 @@
+import sys
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import ClassVar
+
+import pytest
+from sqlalchemy import text
+
+from infrastructure.connections.database.conflicts import TransactionConflictError
+from infrastructure.connections.database.postgres_settings import PostgresSettings
+from infrastructure.connections.database.postgres_sync import SyncPostgresConnectionManager
+from infrastructure.errors import (
+    AuthenticationError,
+    ConflictError,
+    DataError,
+    InfrastructureError,
+    MissingExtraError,
+    NotFoundError,
+    OverloadedError,
+    RejectedError,
+    UnavailableError,
+    UnsupportedError,
+)
+from infrastructure.servers.postgres import PostgresServer
+from infrastructure.servers.process import free_port
+from tests.contracts.sync_connection_contract import until
+from tests.contracts.sync_sql_contract import INSERT, SyncSqlContract, count, like
+
+DRIVERS = ["pg8000", "psycopg"]
+
+
+@pytest.fixture(scope="module")
+def shared(postgres: PostgresServer) -> Iterator[tuple[str, SyncPostgresConnectionManager]]:
+    """The URL of a database, and an open manager that sweeps it."""
+    url = postgres.create_database()
+    with manager_of(url, pool_size=1) as sweeper:
+        yield url, sweeper
+
+
+@pytest.fixture
+def url(shared: tuple[str, SyncPostgresConnectionManager]) -> Iterator[str]:
+    """A database that is empty again after the test."""
+    url, sweeper = shared
+    yield url
+    sweeper.execute_query("DROP SCHEMA public CASCADE")
+    sweeper.execute_query("CREATE SCHEMA public")
+
+
+def manager_of(url: str, **changes: object) -> SyncPostgresConnectionManager:
+    settings = {"url": url, "pool_size": 5, "max_overflow": 0, **changes}
+    return SyncPostgresConnectionManager(
+        PostgresSettings.model_validate(settings), name="db.default"
+    )
+
+
+class _SyncPostgres(SyncSqlContract):
+    driver: ClassVar[str]
+    slow: ClassVar[str] = "SELECT pg_sleep(30)"
+    slow_write: ClassVar[str] = "INSERT INTO item SELECT 1 FROM (SELECT pg_sleep(30)) AS pause"
+
+    @pytest.fixture
+    def manager(self, url: str):
+        return manager_of(url, sync_driver=self.driver)
+
+    def test_what_is_not_committed_is_not_seen(self, db: SyncPostgresConnectionManager):
+        with db.session() as session:
+            session.execute(text(INSERT), {"id": 1, "name": "one"})
+            assert count(db) == 0
+        assert count(db) == 1
+
+    def test_a_statement_that_was_given_up_ends_on_the_server_too(
+        self, db: SyncPostgresConnectionManager
+    ):
+        changes = {"timeout_seconds": 0.2, "application_name": f"gives-up-{self.driver}"}
+        with like(db, **changes) as quick, pytest.raises(UnavailableError):
+            quick.execute_query(self.slow)
+        running = (
+            "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND application_name = :name"
+        )
+        until(lambda: not db.execute_query(running, {"name": f"gives-up-{self.driver}"}))
+
+    def test_a_deadlock_is_a_conflict_for_one_of_the_two(self, db: SyncPostgresConnectionManager):
+        for number in (1, 2):
+            db.execute_query(INSERT, {"id": number, "name": ""})
+        both_hold_one = Barrier(2)
+
+        def update(first: int, second: int) -> None:
+            with db.session() as session:
+                session.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
+                statement = text("UPDATE item SET name = 'x' WHERE id = :id")
+                session.execute(statement, {"id": first})
+                both_hold_one.wait(10)
+                session.execute(statement, {"id": second})
+
+        with ThreadPoolExecutor(2) as threads:
+            ends = [threads.submit(update, 1, 2), threads.submit(update, 2, 1)]
+        errors = [end.exception() for end in ends]
+        assert [type(error) for error in errors if error] == [TransactionConflictError]
+
+    def test_a_commit_after_a_swallowed_error_is_not_silently_a_rollback(
+        self, db: SyncPostgresConnectionManager
+    ):
+        with pytest.raises(RejectedError, match="rolled back on commit"), db.session() as session:
+            session.execute(text(INSERT), {"id": 1, "name": "one"})
+            with pytest.raises(ConflictError):
+                session.execute(text(INSERT), {"id": 1, "name": "other"})
+        assert count(db) == 0
+
+    def test_a_session_has_the_isolation_it_asks_for(self, db: SyncPostgresConnectionManager):
+        with db.session(isolation="serializable") as session:
+            assert session.scalar(text("SHOW transaction_isolation")) == "serializable"
+        with db.session() as session:
+            assert session.scalar(text("SHOW transaction_isolation")) == "read committed"
+
+    @pytest.mark.parametrize(
+        ("state", "expected"),
+        [
+            ("08006", UnavailableError),
+            ("0A000", UnsupportedError),
+            ("23503", RejectedError),
+            ("23505", ConflictError),
+            ("40001", TransactionConflictError),
+            ("53300", OverloadedError),
+            ("55P03", OverloadedError),
+            ("57014", UnavailableError),
+            ("XX001", DataError),
+        ],
+    )
+    def test_the_state_of_an_error_decides_its_class(
+        self, db: SyncPostgresConnectionManager, state: str, expected: type[InfrastructureError]
+    ):
+        body = f"BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END"
+        db.execute_query(f"CREATE FUNCTION refuse() RETURNS int LANGUAGE plpgsql AS $${body}$$")
+        with pytest.raises(InfrastructureError, match=state) as caught:
+            db.execute_query("SELECT refuse()")
+        assert type(caught.value) is expected
+        assert count(db) == 0
+
+    def test_the_words_of_a_value_do_not_make_a_refusal_a_lost_connection(
+        self, db: SyncPostgresConnectionManager
+    ):
+        db.execute_query("CREATE TABLE note (words text PRIMARY KEY)")
+        insert = "INSERT INTO note VALUES ('connection is closed')"
+        db.execute_query(insert)
+        with pytest.raises(ConflictError):
+            db.execute_query(insert)
+        assert db.state == "ready"
+
+    def test_a_value_that_python_does_not_have_ends_its_statement_alone(
+        self, db: SyncPostgresConnectionManager
+    ):
+        with pytest.raises(RejectedError):
+            db.execute_query("SELECT CAST('24:00' AS time), 1")
+        assert db.execute_query("SELECT 2 AS two") == [{"two": 2}]
+
+    def test_a_value_that_does_not_fit_is_not_quoted(self, db: SyncPostgresConnectionManager):
+        with pytest.raises(RejectedError) as caught:
+            db.execute_query("SELECT CAST(:value AS integer)", {"value": "hunter2"})
+        assert "hunter2" not in str(caught.value)
+
+    def test_a_wrong_password_is_told_kept_and_rotated_to_the_right_one(self, url: str):
+        password = url.split(":")[2].partition("@")[0]
+        manager = manager_of(url.replace(password, "open-sesame"), sync_driver=self.driver)
+        with pytest.raises(AuthenticationError) as caught:
+            manager.connect()
+        assert "open-sesame" not in "".join(traceback.format_exception(caught.value))
+        assert "open-sesame" not in manager.health_check().detail
+        assert manager.rotate(password=password)
+        with manager:
+            assert manager.is_healthy()
+
+    def test_credentials_are_asked_for_before_each_opening(self, url: str):
+        password = url.split(":")[2].partition("@")[0]
+        manager = manager_of(url.replace(password, "stale"), sync_driver=self.driver)
+        manager.credentials = lambda: {"password": password}
+        with manager:
+            assert manager.is_healthy()
+
+    def test_a_database_that_does_not_exist_is_not_found(self, url: str):
+        with pytest.raises(NotFoundError, match="nowhere"):
+            manager_of(url.rpartition("/")[0] + "/nowhere", sync_driver=self.driver).connect()
+
+    def test_a_server_that_is_down_is_unavailable_with_its_address(self):
+        port = free_port()
+        manager = manager_of(
+            f"postgresql://app:secret@127.0.0.1:{port}/app", sync_driver=self.driver
+        )
+        with pytest.raises(UnavailableError, match=f"127.0.0.1:{port}") as caught:
+            manager.connect()
+        assert "secret" not in "".join(traceback.format_exception(caught.value))
+        assert manager.state == "unavailable"
+
+    def test_tls_that_is_asked_for_is_not_done_without(self, url: str):
+        with pytest.raises(InfrastructureError):
+            manager_of(url, sync_driver=self.driver, ssl="require", connect_attempts=1).connect()
+
+    def test_the_server_sees_the_application_name(self, url: str):
+        with manager_of(url, sync_driver=self.driver, application_name="billing") as db:
+            assert db.execute_query("SHOW application_name") == [{"application_name": "billing"}]
+
+
+class TestPg8000(_SyncPostgres):
+    driver: ClassVar[str] = "pg8000"
+
+
+class TestPsycopg(_SyncPostgres):
+    driver: ClassVar[str] = "psycopg"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_driver_that_is_not_installed_is_named_with_its_extra(
+    driver: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, driver, None)
+    monkeypatch.delitem(
+        sys.modules, f"infrastructure.connections.database.{driver}_sync", raising=False
+    )
+    monkeypatch.delitem(
+        sys.modules, "infrastructure.connections.database.psycopg_refusals", raising=False
+    )
+    with pytest.raises(MissingExtraError, match=rf"switchgear\[{driver}\]"):
+        manager_of("postgresql://app@localhost/app", sync_driver=driver)
+
+
+def test_the_driver_can_be_changed_while_running(url: str):
+    with manager_of(url, sync_driver="pg8000") as db:
+        assert db.rotate(sync_driver="psycopg")
+        assert db.execute_query("SELECT 1 AS one") == [{"one": 1}]
+        assert db.engine is not None
+        assert db.engine.driver == "psycopg"
+
+
+def test_no_password_is_shown():
+    url = "postgresql://app:hunter2@localhost:5433/app"
+    manager = manager_of(url, password="hunter2")
+    assert "hunter2" not in f"{manager.settings!r} {manager!r}"

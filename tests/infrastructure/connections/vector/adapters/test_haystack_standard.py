@@ -1,0 +1,126 @@
+"""Haystack's own tests of document stores, on each of ours."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from haystack.dataclasses import Document
+from haystack.document_stores.errors import DuplicateDocumentError
+from haystack.testing import document_store as sync_tests
+from haystack.testing import document_store_async as async_tests
+
+from infrastructure.connections.vector.adapters.haystack import HaystackDocumentStore
+from infrastructure.connections.vector.base import VectorStore
+from tests.infrastructure.connections.vector.adapters.stores import (
+    chromadb,
+    memory,
+    pgvector,
+    qdrant,
+)
+
+
+@pytest.fixture
+def store() -> VectorStore:
+    return memory()
+
+
+@pytest.fixture
+async def document_store(store: VectorStore) -> AsyncIterator[HaystackDocumentStore]:
+    # by the dot product vectors are kept as they are given
+    adapter = HaystackDocumentStore(store, "standard", metric="dot")
+    yield adapter
+    adapter.close()
+    await store.disconnect()
+
+
+class SameDocuments:
+    """Stores promise no order, and keep vectors in single precision."""
+
+    @staticmethod
+    def assert_documents_are_equal(received: list[Document], expected: list[Document]) -> None:
+        def in_order(documents: list[Document]) -> list[Document]:
+            return sorted(documents, key=lambda document: document.id)
+
+        assert len(received) == len(expected)
+        for got, wanted in zip(in_order(received), in_order(expected), strict=True):
+            assert (got.id, got.content, got.meta) == (wanted.id, wanted.content, wanted.meta)
+            assert (got.embedding is None) is (wanted.embedding is None)
+            assert got.embedding == pytest.approx(wanted.embedding, abs=1e-6)
+
+
+class Stored(SameDocuments, sync_tests.DocumentStoreBaseExtendedTests):
+    """What is asked of the store itself."""
+
+    @pytest.fixture
+    def document_store(self, document_store: Any) -> Any:
+        return document_store
+
+    def test_write_documents(self, document_store: Any) -> None:
+        document = Document(content="test doc")
+        assert document_store.write_documents([document]) == 1
+        with pytest.raises(DuplicateDocumentError):
+            document_store.write_documents([document])
+
+
+class Standard(
+    Stored,
+    sync_tests.CountDocumentsByFilterTest,
+    sync_tests.CountUniqueMetadataByFilterTest,
+    sync_tests.GetMetadataFieldsInfoTest,
+    sync_tests.GetMetadataFieldMinMaxTest,
+    sync_tests.GetMetadataFieldUniqueValuesTest,
+):
+    """And of the documents it gives."""
+
+
+class StandardAsync(
+    SameDocuments,
+    async_tests.DeleteAllAsyncTest,
+    async_tests.CountDocumentsAsyncTest,
+    async_tests.CountDocumentsByFilterAsyncTest,
+    async_tests.CountUniqueMetadataByFilterAsyncTest,
+    async_tests.DeleteByFilterAsyncTest,
+    async_tests.UpdateByFilterAsyncTest,
+    async_tests.WriteDocumentsAsyncTest,
+    async_tests.DeleteDocumentsAsyncTest,
+    async_tests.GetMetadataFieldsInfoAsyncTest,
+    async_tests.GetMetadataFieldMinMaxAsyncTest,
+    async_tests.GetMetadataFieldUniqueValuesAsyncTest,
+    async_tests.FilterDocumentsAsyncTest,
+):
+    @pytest.fixture
+    def document_store(self, document_store: Any) -> Any:
+        return document_store
+
+    async def test_write_documents_async(self, document_store: Any) -> None:
+        document = Document(content="test doc")
+        assert await document_store.write_documents_async([document]) == 1
+        with pytest.raises(DuplicateDocumentError):
+            await document_store.write_documents_async([document])
+
+
+class TestMemory(Standard):
+    pass
+
+
+class TestMemoryAsync(StandardAsync):
+    pass
+
+
+class TestQdrant(Standard):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> VectorStore:
+        return qdrant(tmp_path)
+
+
+class TestPgvector(Stored):
+    @pytest.fixture
+    def store(self, database: str) -> VectorStore:
+        return pgvector(database)
+
+
+class TestChromadb(Stored):
+    @pytest.fixture
+    def store(self) -> VectorStore:
+        return chromadb()
