@@ -53,7 +53,7 @@ class Component(ABC):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: SingleFlight[None] = SingleFlight()
         self._closings = 0
-        remember(self)
+        remember(self._after_fork)
         self._health = Health(Status.UNKNOWN, detail="not checked yet")
 
     def __repr__(self) -> str:
@@ -93,7 +93,7 @@ class Component(ABC):
             async with deadline(self.settings.connect_timeout_seconds, self.name):
                 await self._close()
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Be closed, in a forked child: what is open is the parent's, and stays so.
 
         It is kept, for its end would be said over the parent's sockets.

@@ -1,29 +1,26 @@
 """What must be made anew in a forked child: locks may be held, threads are gone."""
 
 import os
-from typing import Protocol
-from weakref import WeakSet
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakMethod
+
+_known: set[WeakMethod[Any]] = set()
 
 
-class Forked(Protocol):
-    """Something with a lock, a thread or a file of its own."""
+def remember(after_fork: Callable[[], None]) -> None:
+    """Call this method in every forked child before anything else runs, as long as its owner lives.
 
-    def after_fork(self) -> None:
-        """Forget what belongs to the parent; called in the child, before anything else runs."""
-        ...
-
-
-_known: WeakSet[Forked] = WeakSet()
-
-
-def remember(forked: Forked) -> None:
-    """Tell it of every fork, as long as it lives."""
-    _known.add(forked)
+    It forgets what belongs to the parent: a lock, a thread, a file, a connection.
+    """
+    _known.add(WeakMethod(after_fork, _known.discard))
 
 
 def _after_fork() -> None:
-    for forked in list(_known):
-        forked.after_fork()
+    for known in list(_known):
+        method = known()
+        if method is not None:
+            method()
 
 
 if hasattr(os, "register_at_fork"):

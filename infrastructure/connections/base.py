@@ -133,9 +133,9 @@ class AsyncBaseConnectionManager(Standing, Component):
         if self._closed_as is not ConnectionState.NEW:
             self._closed_as = ConnectionState.CLOSED
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Be closed, in a forked child; calls in flight are the parent's."""
-        super().after_fork()
+        super()._after_fork()
         self.drain = Drain(self.name)
         self._closed_as = ConnectionState.NEW
 

@@ -10,7 +10,7 @@ from infrastructure.errors import ConfigurationError, InfrastructureError, Unava
 from infrastructure.resilience import SingleFlight, deadline
 
 if TYPE_CHECKING:
-    from infrastructure.connections.base import AsyncBaseConnectionManager
+    from infrastructure.connections.base import AsyncBaseConnectionManager, Credentials
 
 
 class CurrentSettings:
@@ -34,17 +34,16 @@ class CurrentSettings:
             DeadlineExceededError: Nothing was said in time.
             UnavailableError: Asking failed.
         """
-        manager = self._manager
-        if manager.credentials is None:
+        manager, credentials = self._manager, self._manager.credentials
+        if credentials is None:
             return manager.settings
         async with deadline(manager.settings.connect_timeout_seconds, manager.name):
-            return await self._asking.do("", self._ask)
+            return await self._asking.do("", lambda: self._ask(credentials))
 
-    async def _ask(self) -> Any:
+    async def _ask(self, credentials: "Credentials") -> Any:
         manager = self._manager
-        assert manager.credentials is not None
         try:
-            found = manager.credentials()
+            found = credentials()
             changes = await found if inspect.isawaitable(found) else found
         except InfrastructureError:
             raise

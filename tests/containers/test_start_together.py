@@ -38,6 +38,5 @@ async def test_nobody_waits_for_another_to_be_open(valkey: LocalServer, tmp_path
         for proxy in opened:
             await proxy.passes()
         await starting
-        assert all(
-            (await getattr(container.db.instances, name)().health_check()).is_up for name in NAMES
-        )
+        for name in NAMES:
+            assert (await container.get(f"db.instances.{name}").health_check()).is_up

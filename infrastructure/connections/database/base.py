@@ -15,7 +15,7 @@ from sqlalchemy.pool import Pool
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from infrastructure.connections.base import AsyncBaseConnectionManager
-from infrastructure.connections.database.session import BoundedSession, outcome_unknown
+from infrastructure.connections.database.session import BoundedSession, finished, outcome_unknown
 from infrastructure.connections.database.settings import SqlSettings
 from infrastructure.connections.database.sql_pool import SqlPool
 from infrastructure.connections.database.statements import executed, is_reading
@@ -118,7 +118,7 @@ class SqlConnectionManager(SqlPool, AsyncBaseConnectionManager):
         return await run_again(self, work, isolation, max_attempts)
 
     def translated(self, error: Exception) -> InfrastructureError | None:
-        """Our error for one of SQLAlchemy's; None when it is not its."""
+        """Our error for one of SQLAlchemy's or of Python's; None when it is neither."""
         if isinstance(error, PendingRollbackError) and error.code == _LOST:
             return UnavailableError(
                 "the transaction was lost with its connection",
@@ -173,9 +173,9 @@ class SqlConnectionManager(SqlPool, AsyncBaseConnectionManager):
         finally:
             self.drain.end()
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Be closed, in a forked child, and leave alone the connections of its parent."""
-        super().after_fork()
+        super()._after_fork()
         self._engine, self._sessions, self._connections = None, {}, set()
 
     async def _open(self) -> None:
@@ -241,13 +241,3 @@ class SqlConnectionManager(SqlPool, AsyncBaseConnectionManager):
         event.listen(engine.sync_engine, "handle_error", self._on_error)
         event.listen(engine.sync_engine.pool, "connect", on_connect)
         event.listen(engine.sync_engine.pool, "close", on_close)
-
-
-async def finished(cleanup: Awaitable[ResultT]) -> ResultT:
-    """Await `cleanup` to its end, even when cancelled meanwhile."""
-    task = asyncio.ensure_future(cleanup)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait((task,))
-        raise

@@ -106,8 +106,8 @@ class MongodbConnectionManager(MongodbComponent, Indexes):
         """The changes from the first reading on, for as long as they are read.
 
         A connection that is lost is opened again, and the stream goes on where it was; so it does
-        where the collection is dropped and made again. It ends when the manager is closed. No policy stands around it: it waits as long as nothing
-        happens.
+        where the collection is dropped and made again. It ends when the manager is closed. No
+        policy stands around it: it waits as long as nothing happens.
 
         Args:
             collection: Its name.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pymongo
-from bson import encode
+from bson import ObjectId, encode
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError, DocumentTooLarge
 
@@ -134,7 +134,7 @@ def _written(
 
 def _request(write: Write, where: str) -> Any:
     if isinstance(write, Insert):
-        return pymongo.InsertOne(RawBSONDocument(_encoded(with_id(write.document))))
+        return pymongo.InsertOne(RawBSONDocument(_encoded(with_id(write.document, ObjectId))))
     check_filter(write.filter, where)
     match write:
         case Update(filter, update, upsert):

@@ -154,6 +154,11 @@ class MongodbComponent(AsyncBaseConnectionManager):
         loop = asyncio.get_running_loop()
         await asyncio.gather(*(task for task in self._leaving if task.get_loop() is loop))
 
+    def _after_fork(self) -> None:
+        """Be closed, in a forked child, and leave the client to its parent."""
+        super()._after_fork()
+        self._forgotten()
+
     async def _open(self) -> None:
         driver = self._driver()
         if (abandoned := self._forgotten()) is not None:  # its event loop is gone

@@ -49,11 +49,13 @@ class DocumentId(str):
         return str.__new__(cls, ObjectId())
 
 
-def with_id(document: Mapping[str, Any]) -> Document:
-    """A copy of the document, with a new `_id` if it has none."""
+def with_id(document: Mapping[str, Any], new: Callable[[], Any] = DocumentId.new) -> Document:
+    """A copy of the document, with a new `_id` in front if it has none."""
     if document.get("_id") is not None:
         return dict(document)
-    return {"_id": None} | dict(document) | {"_id": DocumentId.new()}
+    whole = {"_id": None, **document}
+    whole["_id"] = new()
+    return whole
 
 
 class _WrittenNumbers(TypeEncoder):

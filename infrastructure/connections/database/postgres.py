@@ -10,7 +10,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from infrastructure.connections.base import ConnectionType, DatabaseRegistry
 from infrastructure.connections.credentials import CurrentSettings
-from infrastructure.connections.database.base import SqlConnectionManager, finished
+from infrastructure.connections.database.base import SqlConnectionManager
 from infrastructure.connections.database.gaps import Gap
 from infrastructure.connections.database.postgres_asyncpg import AsyncpgDriver
 from infrastructure.connections.database.postgres_driver import PostgresDriver
@@ -19,7 +19,7 @@ from infrastructure.connections.database.postgres_notifications import Notificat
 from infrastructure.connections.database.postgres_ping import spare_pings
 from infrastructure.connections.database.postgres_replicas import Replicas
 from infrastructure.connections.database.postgres_settings import PostgresSettings
-from infrastructure.connections.database.session import BoundedSession
+from infrastructure.connections.database.session import BoundedSession, finished
 from infrastructure.connections.database.settings import SqlSettings
 from infrastructure.connections.database.transactions import Isolation
 from infrastructure.errors import InfrastructureError, MissingExtraError

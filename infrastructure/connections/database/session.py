@@ -1,5 +1,6 @@
 """The session that a SQL connection manager hands out."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import wraps
@@ -127,6 +128,16 @@ def outcome_unknown(what: str, error: UnavailableError) -> OutcomeUnknownError:
         where=error.where,
         hint="Read before trying again: it may have been applied.",
     )
+
+
+async def finished(cleanup: Awaitable[ResultT]) -> ResultT:
+    """Await `cleanup` to its end, even when cancelled meanwhile."""
+    task = asyncio.ensure_future(cleanup)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        raise
 
 
 def _bounded(

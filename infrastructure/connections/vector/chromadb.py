@@ -3,8 +3,8 @@
 import asyncio
 import heapq
 from array import array
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from infrastructure.config.models.vector import VectorSettings
@@ -83,13 +83,22 @@ class ChromadbVectorStore(VectorStore):
         """Calls in flight; zeros when not connected."""
         return self._engine.pool_stats() if self._engine else PoolStats(0, 0, 0)
 
+    def _after_fork(self) -> None:
+        """Be closed, in a forked child: a local engine's threads are its parent's."""
+        super()._after_fork()
+        self._engine = None
+
     async def _open(self) -> None:
         # a local engine belongs to its threads, not to a loop, and may hold the folder already
         if not isinstance(self._engine, LocalEngine):
             self._engine = self._engine_for(self.settings)
         self._writing = asyncio.Lock()
         await self._engine.open()
-        await self._look_up_database()
+        try:
+            await self._look_up_database()
+        except BaseException:
+            await self._close()
+            raise
 
     async def _close(self) -> None:
         engine, self._engine = self._engine, None
@@ -132,7 +141,7 @@ class ChromadbVectorStore(VectorStore):
         return {"tenant": self.settings.account, "database": self.settings.database}
 
     async def _create(self, collection: str, shape: Shape) -> bool:
-        async with self._alone():
+        async with self._writing:
             with suppress(NotFoundError):
                 await self._shape_of(collection)
                 return False
@@ -155,14 +164,6 @@ class ChromadbVectorStore(VectorStore):
         except ConflictError:  # somebody created it meanwhile
             return False
         return True
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """Around a reading and the writing that rests on it."""
-        async with self._writing:
-            if isinstance(self._engine, LocalEngine):  # what was given up may be writing still
-                await self._engine.settled()
-            yield
 
     async def _shape_of(self, collection: str) -> Shape:
         self._ids.pop(collection, None)
@@ -191,7 +192,7 @@ class ChromadbVectorStore(VectorStore):
 
     async def _write(self, place: Place, records: Sequence[Record]) -> None:
         ids = [chroma_id(place, record.id) for record in records]
-        async with self._alone():
+        async with self._writing:
             there = await self._on(place, "_get", ids=ids, include=["metadatas"])
             old = dict(zip(there["ids"], there["metadatas"], strict=True))
             await self._on(
@@ -209,7 +210,7 @@ class ChromadbVectorStore(VectorStore):
     async def _merge(
         self, place: Place, target: Sequence[str] | Filter, fields: Mapping[str, Any]
     ) -> int:
-        async with self._alone():
+        async with self._writing:
             there = await self._on(
                 place, "_get", **self._selected(place, target), include=["metadatas"]
             )

@@ -3,7 +3,8 @@
 import asyncio
 import os
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ _LOCK = ".in_use"
 class LocalEngine:
     """A folder or memory, used by one store at a time, with at most `pool_size` calls at once.
 
-    A call that is given up goes on in its thread; closing waits for it, and so does `settled`.
+    A call that is given up goes on in its thread; closing waits for it.
 
     Attributes:
         max_batch_size: The most records Chroma takes in one call; 0 before it is open.
@@ -45,7 +46,6 @@ class LocalEngine:
         self._api: RustBindingsAPI | None = None
         self._lock = -1
         self._in_flight = 0
-        self._given_up: set[Future[None]] = set()
         self.max_batch_size = 0
 
     async def open(self) -> None:
@@ -67,31 +67,12 @@ class LocalEngine:
         api, threads = self._api, self._threads
         if api is None or threads is None:
             raise UnavailableError("closed while the call waited", where=self._where)
+        work = partial(self._do, getattr(api, method), arguments)
         self._in_flight += 1
-        running = threads.submit(self._do, getattr(api, method), arguments)
         try:
-            return await asyncio.wrap_future(running)
-        except asyncio.CancelledError:
-            if not running.cancel():
-                self._note_given_up(running)
-            raise
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
         finally:
             self._in_flight -= 1
-
-    async def settled(self) -> None:
-        """Wait until the calls that were given up are over."""
-        if self._given_up:
-            await asyncio.wait([asyncio.wrap_future(one) for one in self._given_up])
-
-    def _note_given_up(self, running: Future[Any]) -> None:
-        over: Future[None] = Future()
-        self._given_up.add(over)
-
-        def end(_: Future[Any]) -> None:
-            self._given_up.discard(over)
-            over.set_result(None)
-
-        running.add_done_callback(end)
 
     def pool_stats(self) -> PoolStats:
         """Calls in flight; there is nothing idle."""

@@ -30,6 +30,8 @@ _OPERATORS: Final = {
     Metric.DOT: ("<#>", "ip"),
     Metric.EUCLID: ("<->", "l2"),
 }
+#: More than any table has, and twice as many is still a number to the server.
+_MOST_ROWS: Final = 2**60
 #: How many more are looked at where the index has half the precision.
 _HALF_DEPTH: Final = 2
 #: As text: SQLAlchemy has each connection read `jsonb` its own way.
@@ -184,7 +186,7 @@ class VectorTable:
         asked = Ask("", place, filter)
         vector = self._kept(f"{asked.value(query)}::{self._types}.vector")
         # as numbers: of an unknown limit the server expects a tenth of all, and leaves the index
-        limit, offset = map(int, window)
+        limit, offset = (min(int(one), _MOST_ROWS) for one in window)
         distance = self._distance("embedding", vector)
         found = f"SELECT id, text, {_PAYLOAD}, {distance} AS distance FROM {self.name}"  # noqa: S608 - quoted
         if exact:  # an index orders by the distance alone
@@ -208,7 +210,7 @@ class VectorTable:
         """As `nearest`, by the sparse vectors of those that share something with it."""
         asked = Ask("", place, filter)
         vector = f"{asked.value(query)}::{self._types}.sparsevec"
-        limit, offset = map(int, window)
+        limit, offset = (min(int(one), _MOST_ROWS) for one in window)
         distance = f"sparse OPERATOR({self._types}.<#>) {vector}"
         asked.sql = f"SELECT id, text, {_PAYLOAD}, {distance} AS distance FROM {self.name}"  # noqa: S608 - quoted
         asked.narrow(f"{distance} < 0")
@@ -233,7 +235,8 @@ class VectorTable:
         asked = Ask("", place, filter)
         dense = self._kept(f"{asked.value(queries[0])}::{self._types}.vector")
         sparse = f"{asked.value(queries[1])}::{self._types}.sparsevec"
-        each, most = depth(limit), int(limit)
+        most = min(int(limit), _MOST_ROWS)
+        each = depth(most)
         by_dense = self._distance(self._indexed, self._halved(dense) if self._is_half else dense)
         by_sparse = f"sparse OPERATOR({self._types}.<#>) {sparse}"
         asked.sql = (

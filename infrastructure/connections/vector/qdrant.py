@@ -71,6 +71,11 @@ class QdrantVectorStore(VectorStore):
         """Calls in flight; zeros when not connected."""
         return self._engine.pool_stats() if self._engine else PoolStats(0, 0, 0)
 
+    def _after_fork(self) -> None:
+        """Be closed, in a forked child: a local engine's threads are its parent's."""
+        super()._after_fork()
+        self._engine = None
+
     async def _open(self) -> None:
         # a local engine belongs to its thread, not to a loop, and may hold the folder already
         if not isinstance(self._engine, LocalEngine):

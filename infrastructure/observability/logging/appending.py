@@ -8,8 +8,8 @@ from pathlib import Path
 from stat import S_ISREG, ST_DEV, ST_INO, ST_SIZE
 
 from infrastructure.file_locks import locked, unlock, wait_for
-from infrastructure.observability.logging.backups import Backups
 from infrastructure.forks import remember
+from infrastructure.observability.logging.backups import Backups
 from infrastructure.observability.logging.periods import Periods
 
 #: How long another process may hold the file. It does for microseconds, unless it is frozen.
@@ -62,7 +62,7 @@ class AppendedFile:
         self.inode = (-1, -1)
         self._patience = LOCK_SECONDS
         self.open()
-        remember(self)
+        remember(self.after_fork)
 
     def open(self) -> None:
         """Open the file, making it if it is not there."""

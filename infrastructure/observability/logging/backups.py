@@ -116,7 +116,7 @@ class Caretaker:
         self._tidy = tidy
         self._failed = failed
         self.after_fork()
-        remember(self)
+        remember(self.after_fork)
 
     def after_fork(self) -> None:
         """Start without the parent's thread."""

@@ -42,7 +42,7 @@ class LineQueue:
         self._lines: deque[bytes] = deque()
         self._max_lines = max_lines
         self.after_fork()
-        remember(self)
+        remember(self.after_fork)
 
     def after_fork(self) -> None:
         """Start empty, without the parent's thread."""

@@ -35,7 +35,7 @@ class Process:
         self._handles: tuple[LoggingHandle, ...] = ()
         self._interception = Interception()
         self.after_fork()
-        remember(self)
+        remember(self.after_fork)
 
     def after_fork(self) -> None:
         """Let go of the lock that another thread of the parent may have held."""

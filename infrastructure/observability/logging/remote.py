@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from infrastructure.config.models.base import mask_url
 from infrastructure.config.models.logging import LogRemote
 from infrastructure.errors import ConfigurationError, RejectedError, UnavailableError
-from infrastructure.observability.logging.fallback import Fallback
 from infrastructure.forks import remember
+from infrastructure.observability.logging.fallback import Fallback
 from infrastructure.observability.logging.line_queue import LineQueue
 
 FIRST_BACKOFF_SECONDS = 0.5
@@ -90,7 +90,7 @@ class Endpoint:
             **{name: value.get_secret_value() for name, value in settings.headers.items()},
         }
         self._connection = kind(parts.hostname, parts.port, timeout=settings.timeout_seconds)
-        remember(self)
+        remember(self.after_fork)
 
     def __str__(self) -> str:
         return f"the server {self._name}"

@@ -6,11 +6,11 @@ from typing import Protocol, TypeAlias
 
 from infrastructure.config.models.logging import LogFormat
 from infrastructure.errors import UnavailableError
+from infrastructure.forks import remember
 from infrastructure.observability.logging.audit import ChainedFile
 from infrastructure.observability.logging.destinations import Destination
 from infrastructure.observability.logging.entries import Entry
 from infrastructure.observability.logging.fallback import Fallback
-from infrastructure.forks import remember
 from infrastructure.observability.logging.formats import FORMATS, json_line
 
 #: How many lines that came up while a line was written are written behind it.
@@ -51,7 +51,7 @@ class LineSink:
         self._waiting: deque[bytes] = deque()
         self._closed = False
         self.after_fork()
-        remember(self)
+        remember(self.after_fork)
 
     def after_fork(self) -> None:
         """Let go of the lock that another thread of the parent may have held."""
@@ -118,7 +118,7 @@ class AuditSink:
         self._file = file
         self._waiting: deque[tuple[Entry, Failures | None]] = deque()
         self.after_fork()
-        remember(self)
+        remember(self.after_fork)
 
     def after_fork(self) -> None:
         """Let go of the lock that another thread of the parent may have held."""

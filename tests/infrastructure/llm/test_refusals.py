@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.errors import Category, InfrastructureError, RejectedError
 from infrastructure.connections.external.http_refusals import retry_after, shortened
+from infrastructure.errors import Category, InfrastructureError, RejectedError
 from infrastructure.llm.refusals import ContextLengthError, refusal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -42,8 +42,13 @@ def test_a_restart_and_a_kill_keep_the_port_and_the_data(server: ChromaServer) -
     assert [one["name"] for one in said(port, COLLECTIONS)] == ["notes"]
 
 
+def test_starting_what_runs_starts_nothing(server: ChromaServer) -> None:
+    pid = server._running().pid
+    server.start()
+    assert server._running().pid == pid
+
+
 def test_stop_ends_it_and_removes_its_folder_also_when_frozen(server: ChromaServer) -> None:
-    server.start()  # harmless where it runs
     process = server._running()
     folder, pid = process.folder, process.pid
     server.freeze()

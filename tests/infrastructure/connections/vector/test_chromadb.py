@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -168,6 +169,42 @@ async def test_what_chroma_cannot_do_is_refused_before_it_is_asked(store: Chroma
         await store.search(NOTES, sparse=SparseVector([1], [1.0]))
 
 
+@pytest.mark.parametrize("limit", [2**32, 10**30])
+async def test_a_limit_above_what_chroma_counts_to_is_all(store: ChromadbVectorStore, limit: int):
+    await store.ensure_collection(NOTES, 1)
+    await store.upsert(NOTES, [Record("1", [1.0])])
+    assert len(await store.search(NOTES, [1.0], limit=limit)) == 1
+    assert await store.search(NOTES, [1.0], offset=limit) == []
+
+
+@pytest.mark.parametrize("wrong", [{"database": "absent"}, {"account": "absent"}])
+async def test_a_database_that_is_not_there_is_told_at_once(
+    chroma: ChromaServer, wrong: dict[str, str]
+):
+    store = store_of(url=chroma.url, **wrong)
+    with pytest.raises(ConfigurationError, match=r"no database '.*' of '.*'"):
+        await store.connect()
+    assert not (await store.health_check()).is_up
+
+
+async def test_a_creation_whose_answer_is_lost_is_not_said_to_be_anothers(
+    chroma: ChromaServer, monkeypatch: pytest.MonkeyPatch
+):
+    whole = httpx.AsyncClient.request
+
+    async def request(http: httpx.AsyncClient, method: str, url: str, **given: Any) -> Any:
+        answer = await whole(http, method, url, **given)
+        if method == "post" and url.endswith("/collections"):
+            raise httpx.ReadError("cut")
+        return answer
+
+    async with store_of(**new_database(chroma)) as store:
+        monkeypatch.setattr(httpx.AsyncClient, "request", request)
+        with pytest.raises(UnavailableError):
+            await store.ensure_collection(NOTES, 2)
+        assert await store.ensure_collection(NOTES, 2) is False
+
+
 # the folder
 
 
@@ -263,6 +300,8 @@ async def test_a_vector_of_another_length_is_refused_by_the_server_itself(chroma
         {"url": "http://user:pass@x"},
         {"url": "http://x?api_key=1"},
         {"url": "http://x", "path": "/tmp/x"},
+        {"url": "http://x", "database": "../other"},
+        {"url": "http://x", "account": ".."},
         {"api_key": "my-key"},
         {"api_key": "my-key", "url": "http://x", "api_key_header": "a\r\nb"},
     ],

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from infrastructure.connections.database.postgres_settings import PostgresSettings
 from infrastructure.connections.vector.base import Metric, Record, SparseVector
-from infrastructure.connections.vector.filters import AllOf, Filter, matches, where
+from infrastructure.connections.vector.filters import AllOf, AnyOf, Filter, matches, where
 from infrastructure.connections.vector.fusion import depth, fused
 from infrastructure.connections.vector.pgvector import PgvectorSettings, PgvectorVectorStore
 from infrastructure.connections.vector.pgvector_codecs import (
@@ -94,15 +95,15 @@ class Exhausted(Forced):
 async def test_a_filter_that_few_pass_still_fills_the_limit(
     database: str, driver: type[VectorDriver]
 ):
-    records = some_records(1000, 4)
+    records = some_records(400, 4)
     store = store_of(database)
     store.driver = driver(store.name)
     async with store:
         await store.ensure_collection(NOTES, 4)
         await store.upsert(NOTES, records)
-        passing = where("n") == 7  # 10 of 1000
-        found = await store.search(NOTES, records[0].vector, filter=passing, limit=10)
-        assert [match.fields["n"] for match in found] == [7] * 10
+        passing = where("n") == 7  # 4 of 400
+        found = await store.search(NOTES, records[0].vector, filter=passing, limit=4)
+        assert [match.fields["n"] for match in found] == [7] * 4
         assert [match.score for match in found] == sorted((m.score for m in found), reverse=True)
 
 
@@ -201,13 +202,56 @@ async def test_a_collection_made_anew_elsewhere_is_used_from_the_next_call_on(da
         await one.upsert(NOTES, [Record("new", [1.0, 0.0, 0.0])])
 
 
+async def test_who_created_or_dropped_says_so_also_when_the_answer_was_lost(
+    store: PgvectorVectorStore, monkeypatch: pytest.MonkeyPatch
+):
+    whole = asyncpg.Connection.execute
+    lost: list[str] = []
+
+    async def execute(line: asyncpg.Connection, sql: str, *values: Any, **given: Any) -> str:
+        status = await whole(line, sql, *values, **given)
+        if sql == "COMMIT" and len(lost) % 2 == 0:
+            lost.append(sql)
+            line.terminate()
+            raise asyncpg.ConnectionDoesNotExistError
+        lost.extend(["and again"] if sql == "COMMIT" else [])
+        return status
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", execute)
+    assert await store.ensure_collection(NOTES, 2) is True
+    assert await store.ensure_collection(NOTES, 2) is False
+    assert await store.drop_collection(NOTES) is True
+    assert lost == ["COMMIT", "and again"] * 2
+
+
+@pytest.mark.parametrize("limit", [2**63, 10**30])
+async def test_a_limit_above_what_the_server_counts_to_is_all(
+    store: PgvectorVectorStore, limit: int
+):
+    await store.ensure_collection(NOTES, 2, sparse=True)
+    sparse = SparseVector([1], [1.0])
+    await store.upsert(NOTES, [Record("1", [1.0, 0.0], sparse=sparse)])
+    for query in ({"vector": [1.0, 0.0]}, {"sparse": sparse}):
+        assert len(await store.search(NOTES, **query, limit=limit)) == 1
+        assert await store.search(NOTES, **query, offset=limit) == []
+    assert len(await store.search(NOTES, [1.0, 0.0], sparse=sparse, limit=limit)) == 1
+
+
+async def test_a_filter_may_name_many_values(store: PgvectorVectorStore):
+    await store.ensure_collection(NOTES, 1)
+    await store.upsert(NOTES, [Record(str(i), [1.0], fields={"i": i}) for i in range(3)])
+    many = [*range(1, 3), *range(10, 20_000)]
+    assert await store.count(NOTES, where("i").is_in(many)) == 2
+    assert await store.count(NOTES, AnyOf(tuple(where("i") == one for one in many))) == 2
+
+
 async def test_two_writers_of_the_same_records_in_two_orders_do_not_lock_each_other_out(
     store: PgvectorVectorStore,
 ):
     records = [Record(str(i), [float(i), 1.0]) for i in range(150)]
     await store.ensure_collection(NOTES, 2)
     orders = [records, records[::-1], records[:50], records[50::-1]]
-    await asyncio.gather(*(store.upsert(NOTES, order) for order in orders * 3))
+    await asyncio.gather(*(store.upsert(NOTES, order) for order in orders * 2))
     assert await store.count(NOTES) == len(records)
 
 
