@@ -135,7 +135,7 @@ class Component(ABC):
         before = self._closings
         await self._open_once()
         if self._closings != before:
-            await self.disconnect()
+            await Component.disconnect(self)  # not a subclass's, which lets the callers here end
             raise UnavailableError("closed while it was being opened", where=self.name)
 
     async def _open_once(self) -> None:

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
-from weakref import WeakMethod
+from types import MethodType
+from typing import Any, cast
+from weakref import WeakKeyDictionary
 
-_known: set[WeakMethod[Any]] = set()
+_known: WeakKeyDictionary[Any, Callable[[Any], None]] = WeakKeyDictionary()
 
 
 def remember(after_fork: Callable[[], None]) -> None:
@@ -13,14 +14,13 @@ def remember(after_fork: Callable[[], None]) -> None:
 
     It forgets what belongs to the parent: a lock, a thread, a file, a connection.
     """
-    _known.add(WeakMethod(after_fork, _known.discard))
+    method = cast("MethodType", after_fork)
+    _known[method.__self__] = method.__func__
 
 
 def _after_fork() -> None:
-    for known in list(_known):
-        method = known()
-        if method is not None:
-            method()
+    for owner, after_fork in list(_known.items()):
+        after_fork(owner)
 
 
 if hasattr(os, "register_at_fork"):

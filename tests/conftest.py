@@ -22,14 +22,16 @@ from infrastructure.servers.valkey_sentinel import ValkeySentinels
 pytest_plugins = ["pytester"]
 
 ServerT = TypeVar("ServerT", bound=LocalServer)
-#: Servers that are slow to start or large: one process of pytest has them, and all their tests.
+#: Fixtures that are slow to make or large: one process of pytest has them, and all their tests.
 LARGE = (
     "chroma",
+    "installed",
     "jira",
     "llama",
     "mongodb",
     "moto",
     "seaweed",
+    "sources",
     "valkey_cluster",
     "valkey_sentinels",
 )
@@ -42,7 +44,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup`, the tests of a large server go to one process."""
+    """With `--dist loadgroup`, the tests of a large fixture go to one process."""
     for item in items:
         asked = [name for name in LARGE if name in getattr(item, "fixturenames", ())]
         if asked:

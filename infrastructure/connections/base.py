@@ -1,7 +1,6 @@
 """The connection manager port, the kinds of connections and the registry of databases."""
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -9,6 +8,7 @@ from typing import Any, ClassVar
 from infrastructure.component import Component
 from infrastructure.config.models.db import ConnectionSettings
 from infrastructure.connections.calls import Bounded, Calling
+from infrastructure.connections.credentials import CurrentSettings
 from infrastructure.connections.drain import Drain
 from infrastructure.connections.opening import Opening
 from infrastructure.connections.standing import ConnectionState, PoolStats, Standing
@@ -115,6 +115,7 @@ class AsyncBaseConnectionManager(Standing, Component):
         super().__init__(settings, name=name)
         self.drain = Drain(self.name)
         self._way = Opening(settings, self.name)
+        self._current = CurrentSettings(self)
         self._closed_as = ConnectionState.NEW
 
     @property
@@ -200,10 +201,7 @@ class AsyncBaseConnectionManager(Standing, Component):
 
     async def _renew(self) -> None:
         """Take the credentials that count now."""
-        if self.credentials is None:
-            return
-        found = self.credentials()
-        self.settings = self._changed(await found if inspect.isawaitable(found) else found)
+        self.settings = await self._current.take()
 
 
 DatabaseRegistry: Registry[AsyncBaseConnectionManager] = Registry(

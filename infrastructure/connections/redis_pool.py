@@ -150,7 +150,11 @@ class RedisPool:
         self._stale |= self._busy
         for line in self._busy:
             await line.cut()
-        await asyncio.gather(*(line.disconnect() for line in idle))
+        try:
+            await asyncio.gather(*(line.disconnect() for line in idle))
+        finally:  # who is cancelled here may have begun none of it
+            for line in idle:
+                line._close()  # type: ignore[no-untyped-call]  # noqa: SLF001 - as in give_back
 
     async def _on_another_line(self, calls: Sequence[Call], before: Command | None) -> list[Any]:
         line = await self.take()

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -22,8 +22,10 @@ SLACK_SECONDS = 0.5
 class ConnectionFaults:
     """Inherit, and supply the fixtures `proxy`, before a real server, and `manager`, through it.
 
-    The manager's `timeout_seconds` and `connect_timeout_seconds` are `DEADLINE_SECONDS`.
+    The manager's `timeout_seconds` and `connect_timeout_seconds` are `deadline_seconds`.
     """
+
+    deadline_seconds: ClassVar[float] = DEADLINE_SECONDS
 
     async def ask(self, manager: Any) -> Any:
         """One call that changes nothing."""
@@ -48,7 +50,7 @@ class ConnectionFaults:
         self, manager: AsyncBaseConnectionManager, proxy: FaultProxy
     ):
         proxy.black_hole()
-        assert await self._seconds_to_fail(manager) < DEADLINE_SECONDS + SLACK_SECONDS
+        assert await self._seconds_to_fail(manager) < self.deadline_seconds + SLACK_SECONDS
         await proxy.passes()
         await self.ask(manager)
 
@@ -57,7 +59,7 @@ class ConnectionFaults:
     ):
         await self.ask(manager)
         proxy.black_hole()
-        assert await self._seconds_to_fail(manager) < DEADLINE_SECONDS + SLACK_SECONDS
+        assert await self._seconds_to_fail(manager) < self.deadline_seconds + SLACK_SECONDS
         await proxy.passes()
         await self.ask(manager)
 
@@ -97,7 +99,7 @@ class ConnectionFaults:
         first = await self.ask(manager)
         proxy.black_hole()
         calls = [asyncio.create_task(self.ask(manager)) for _ in range(5)]
-        await asyncio.wait(calls, timeout=DEADLINE_SECONDS / 5)
+        await asyncio.wait(calls, timeout=self.deadline_seconds / 5)
         assert not any(call.done() for call in calls)
         await proxy.passes()
         assert await asyncio.gather(*calls) == [first] * 5
@@ -124,7 +126,7 @@ class ConnectionFaults:
     ):
         await self.ask(manager)
         proxy.black_hole()
-        async with asyncio.timeout(DEADLINE_SECONDS + 1.0 + SLACK_SECONDS):
+        async with asyncio.timeout(self.deadline_seconds + 1.0 + SLACK_SECONDS):
             await manager.disconnect()
         assert manager.state is ConnectionState.CLOSED
 

@@ -10,7 +10,7 @@ import pytest
 from infrastructure.connections.database.postgres_settings import PostgresSettings
 from infrastructure.connections.database.postgres_sync import SyncPostgresConnectionManager
 from infrastructure.servers.postgres import PostgresServer
-from tests.contracts.connection_faults import DEADLINE_SECONDS, ConnectionFaults
+from tests.contracts.connection_faults import ConnectionFaults
 from tests.faults.proxy import FaultProxy
 
 
@@ -63,8 +63,8 @@ class _SyncPostgres(ConnectionFaults):
             "sync_driver": self.driver,
             "pool_size": 2,  # few are to be opened within the deadline by a busy machine
             "max_overflow": 0,
-            "timeout_seconds": DEADLINE_SECONDS,
-            "connect_timeout_seconds": DEADLINE_SECONDS,
+            "timeout_seconds": self.deadline_seconds,
+            "connect_timeout_seconds": self.deadline_seconds,
         }
         threaded = Threaded(
             SyncPostgresConnectionManager(
@@ -84,6 +84,7 @@ class _SyncPostgres(ConnectionFaults):
 
 class TestPg8000(_SyncPostgres):
     driver: ClassVar[str] = "pg8000"
+    deadline_seconds: ClassVar[float] = 1.0  # a login takes it eight round trips
 
 
 class TestPsycopg(_SyncPostgres):

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from infrastructure.connections.base import ConnectionType, DatabaseRegistry
-from infrastructure.connections.credentials import CurrentSettings
 from infrastructure.connections.database.base import SqlConnectionManager
 from infrastructure.connections.database.gaps import Gap
 from infrastructure.connections.database.postgres_asyncpg import AsyncpgDriver
@@ -47,7 +46,6 @@ class PostgresConnectionManager(SqlConnectionManager):
         self.driver = _driver(settings.driver, self.name)
         self.closings = 0
         self._replicas = Replicas(self)
-        self._now = CurrentSettings(self)
 
     async def execute_query(
         self, sql: str, params: Mapping[str, Any] | None = None, *, read_only: bool = False
@@ -136,10 +134,7 @@ class PostgresConnectionManager(SqlConnectionManager):
         """With the credentials that count now, and what SQLAlchemy asks of its driver."""
         self.driver.asked |= asked
         is_open = self.loop is not None  # opening has asked already
-        return await self.driver.connect(await self._now.take() if is_open else self.settings)
-
-    async def _renew(self) -> None:
-        self.settings = await self._now.take()
+        return await self.driver.connect(await self._current.take() if is_open else self.settings)
 
     @asynccontextmanager
     async def _reading_session(self, isolation: Isolation | None) -> AsyncIterator[BoundedSession]:

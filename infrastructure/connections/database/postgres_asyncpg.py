@@ -10,9 +10,15 @@ import asyncpg
 from infrastructure.connections.database.postgres_driver import PostgresDriver
 from infrastructure.connections.database.postgres_settings import PostgresSettings
 from infrastructure.connections.database.sqlstate import ROLLED_BACK_SAYS, not_reached, refusal
-from infrastructure.errors import ConfigurationError, DeadlineExceededError, InfrastructureError
+from infrastructure.errors import (
+    ConfigurationError,
+    DeadlineExceededError,
+    InfrastructureError,
+    UnavailableError,
+)
 
 _LEAVE_SECONDS = 1.0
+_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 #: Notifications of one channel that wait to be read; with more of them, the connection is given up.
 _MOST_WAITING = 10_000
 
@@ -50,7 +56,7 @@ class AsyncpgDriver(PostgresDriver):
             raise DeadlineExceededError(
                 settings.connect_timeout_seconds, where=self.where
             ) from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, *_ERRORS) as error:
             raise self.translated(error, settings) or error from error
         connection.leaving = self._leaving
         return connection
@@ -94,7 +100,9 @@ class AsyncpgDriver(PostgresDriver):
     ) -> InfrastructureError | None:
         """Our error for one of asyncpg's, or of what SQLAlchemy makes of it."""
         found = error.__cause__ if hasattr(error, "pgcode") and error.__cause__ else error
-        if isinstance(found, (asyncpg.PostgresError, asyncpg.InterfaceError)):
+        if isinstance(found, asyncpg.InternalClientError):  # it was ended in the middle of a call
+            return UnavailableError("the connection was lost", where=self.where)
+        if isinstance(found, _ERRORS):
             state = getattr(found, "sqlstate", None) or ""
             return refusal(state, str(found.args[0]), found, where=self.where)
         return not_reached(found, settings, where=self.where)
@@ -129,7 +137,7 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no ty
         """Cancel what runs on the server and say goodbye, or drop the line after a second."""
         try:
             await super().close(timeout=_LEAVE_SECONDS)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (OSError, TimeoutError, *_ERRORS):
             self.terminate()
         except asyncio.CancelledError:  # there is no time left for it
             self.terminate()
@@ -146,7 +154,7 @@ async def _payloads(
         except TimeoutError:
             try:
                 await connection.execute("SELECT 1", timeout=idle_seconds)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (OSError, TimeoutError, *_ERRORS):
                 return
         else:
             if payload is not None:

@@ -96,7 +96,7 @@ class SyncSqliteConnectionManager(SyncSqlConnectionManager):
 
     def _prepare(self, connection: "_Connection") -> None:
         connection.most_seconds = self.settings.timeout_seconds
-        connection.patience_seconds = connection.busy_seconds = self._patience()
+        connection.patience_seconds = self._patience()
         connection.set_progress_handler(connection.lateness(), _STEPS)
         if isinstance(self.settings.path, Path):
             connection.execute("PRAGMA journal_mode = WAL").close()

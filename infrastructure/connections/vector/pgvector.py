@@ -1,8 +1,6 @@
 """pgvector: vectors in PostgreSQL, in a schema of their own."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import asyncpg
@@ -23,10 +21,11 @@ from infrastructure.connections.vector.filters import Filter
 from infrastructure.connections.vector.pgvector_ask import Ask
 from infrastructure.connections.vector.pgvector_catalogue import Catalogue
 from infrastructure.connections.vector.pgvector_codecs import (
-    fields_of,
-    given_text,
     kept_text,
+    match_of,
     payload_of,
+    record_of,
+    row_of,
     sparse_bytes,
     vector_bytes,
 )
@@ -34,6 +33,7 @@ from infrastructure.connections.vector.pgvector_connection import (
     LOCK,
     PgvectorSettings,
     VectorPool,
+    together,
 )
 from infrastructure.connections.vector.pgvector_tables import COLUMNS, STAGE, VectorTable
 from infrastructure.errors import NotFoundError
@@ -82,7 +82,7 @@ class PgvectorVectorStore(VectorStore, VectorPool):
 
         async def create(line: Any) -> bool:
             nonlocal made
-            async with _together(line):
+            async with together(line):
                 await line.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
                 for name, sql in catalogue.create.items():
                     if await line.fetchval(f"SELECT to_reg{name}") is None:
@@ -120,7 +120,7 @@ class PgvectorVectorStore(VectorStore, VectorPool):
 
         async def drop(line: Any) -> bool:
             nonlocal was_there
-            async with _together(line):
+            async with together(line):
                 number = await line.fetchval(self._catalogue.remove, collection)
                 if number is not None:
                     was_there = True
@@ -141,13 +141,13 @@ class PgvectorVectorStore(VectorStore, VectorPool):
         return [row[0] for row in rows]
 
     async def _write(self, place: Place, records: Sequence[Record]) -> None:
-        rows = [_row(place, record) for record in records]
+        rows = [row_of(place, record) for record in records]
 
         async def write(line: Any, table: VectorTable) -> None:
             if len(rows) < _COPY_FROM:
                 await line.executemany(table.put, sorted(rows, key=lambda row: row[1]))
                 return
-            async with _together(line):
+            async with together(line):
                 await line.execute(table.stage)
                 await line.copy_records_to_table(
                     STAGE, schema_name="pg_temp", records=rows, columns=COLUMNS
@@ -171,7 +171,7 @@ class PgvectorVectorStore(VectorStore, VectorPool):
 
     async def _read(self, place: Place, ids: Sequence[str]) -> Sequence[Record]:
         rows = await self._on(place, lambda line, table: _fetched(line, table.get(place, ids)))
-        return [_record(row) for row in rows]
+        return [record_of(row) for row in rows]
 
     async def _page(
         self, place: Place, filter: Filter | None, after: str, limit: int
@@ -179,7 +179,7 @@ class PgvectorVectorStore(VectorStore, VectorPool):
         rows = await self._on(
             place, lambda line, table: _fetched(line, table.page(place, filter, after, limit))
         )
-        return [_record(row) for row in rows]
+        return [record_of(row) for row in rows]
 
     async def _remove(self, place: Place, target: Sequence[str] | Filter) -> None:
         await self._on(place, lambda line, table: _executed(line, table.delete(place, target)))
@@ -210,7 +210,7 @@ class PgvectorVectorStore(VectorStore, VectorPool):
                 rows = await _fetched(line, table.nearest(place, asked, window, filter, exact=True))
             return rows
 
-        matches = [_match(row) for row in await self._on(place, nearest)]
+        matches = [match_of(row) for row in await self._on(place, nearest)]
         return [one for one in matches if min_score is None or one.score >= min_score]
 
     async def _hybrid(
@@ -226,7 +226,7 @@ class PgvectorVectorStore(VectorStore, VectorPool):
         rows = await self._on(
             place, lambda line, table: _fetched(line, table.hybrid(place, asked, limit, filter))
         )
-        return [_match(row) for row in rows]
+        return [match_of(row) for row in rows]
 
     async def _on(self, place: Place, work: Callable[[Any, VectorTable], Awaitable[T]]) -> T:
         """Do this on a collection's table; on its new one, where it was made anew elsewhere."""
@@ -237,7 +237,7 @@ class PgvectorVectorStore(VectorStore, VectorPool):
                 break
             table = self._tables[place.collection]
             try:
-                return await self._run(partial(_swapped, work, table))
+                return await self._run(lambda line: work(line, table))  # noqa: B023 - called at once
             except asyncpg.UndefinedTableError:
                 self._tables.pop(place.collection, None)
         raise self._not_found(place.collection)
@@ -249,20 +249,6 @@ class PgvectorVectorStore(VectorStore, VectorPool):
         return NotFoundError(f"there is no collection '{collection}'", where=self.name)
 
 
-async def _swapped(
-    work: Callable[[Any, VectorTable], Awaitable[T]], table: VectorTable, line: Any
-) -> T:
-    return await work(line, table)
-
-
-@asynccontextmanager
-async def _together(line: Any) -> AsyncIterator[None]:
-    """All of the body or nothing; where it fails, the pool rolls back or lets go of the line."""
-    await line.execute("BEGIN")
-    yield
-    await line.execute("COMMIT")
-
-
 async def _fetched(line: Any, ask: Ask) -> Sequence[Any]:
     rows: Sequence[Any] = await line.fetch(str(ask), *ask.values)
     return rows
@@ -271,25 +257,3 @@ async def _fetched(line: Any, ask: Ask) -> Sequence[Any]:
 async def _executed(line: Any, ask: Ask) -> str:
     status: str = await line.execute(str(ask), *ask.values)
     return status
-
-
-def _row(place: Place, record: Record) -> tuple[Any, ...]:
-    """In the order of `COLUMNS`."""
-    return (
-        kept_text(place.tenant),
-        kept_text(record.id),
-        kept_text(record.text),
-        payload_of(record.fields),
-        vector_bytes(record.vector),
-        None if record.sparse is None else sparse_bytes(record.sparse),
-    )
-
-
-def _record(row: Any) -> Record:
-    id_, text, payload, vector, sparse = row
-    return Record(given_text(id_), vector, given_text(text), fields_of(payload), sparse)
-
-
-def _match(row: Any) -> Match:
-    id_, text, payload, distance = row
-    return Match(given_text(id_), -distance, given_text(text), fields_of(payload))

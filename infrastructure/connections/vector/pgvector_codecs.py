@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from infrastructure.connections.vector.records import Match, Place, Record
 from infrastructure.connections.vector.sparse import MAX_INDEX, SparseVector
 from infrastructure.connections.vector.values import MAX_WHOLE, dates_of
 
@@ -59,6 +60,30 @@ def sparse_of(data: bytes) -> SparseVector:
     indices.byteswap()
     values.byteswap()
     return SparseVector(indices, values)
+
+
+def row_of(place: Place, record: Record) -> tuple[Any, ...]:
+    """A record's row, in the order of the table's columns."""
+    return (
+        kept_text(place.tenant),
+        kept_text(record.id),
+        kept_text(record.text),
+        payload_of(record.fields),
+        vector_bytes(record.vector),
+        None if record.sparse is None else sparse_bytes(record.sparse),
+    )
+
+
+def record_of(row: Any) -> Record:
+    """A record of a row with its vectors."""
+    id_, text, payload, vector, sparse = row
+    return Record(given_text(id_), vector, given_text(text), fields_of(payload), sparse)
+
+
+def match_of(row: Any) -> Match:
+    """A match of a row with its distance."""
+    id_, text, payload, distance = row
+    return Match(given_text(id_), -distance, given_text(text), fields_of(payload))
 
 
 def payload_of(fields: Mapping[str, Any]) -> str:

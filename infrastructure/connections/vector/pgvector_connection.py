@@ -1,6 +1,7 @@
 """Connections that know pgvector: its types as bytes, its scans set, and a pool to borrow from."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import asyncpg
@@ -197,6 +198,14 @@ class VectorPool(PostgresConnectionManager):
                 else:
                     pooled.close()
         raise AssertionError  # pragma: no cover - one of the two returned or raised
+
+
+@asynccontextmanager
+async def together(line: Any) -> AsyncIterator[None]:
+    """All of the body or nothing; where it fails, the pool rolls back or lets go of the line."""
+    await line.execute("BEGIN")
+    yield
+    await line.execute("COMMIT")
 
 
 async def _survives(connection: Any, error: Exception) -> bool:

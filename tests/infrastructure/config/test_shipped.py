@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -173,9 +174,14 @@ def test_schema_allows_what_loading_allows(stem, text):
 
 
 def check(text: str, stem: str) -> None:
+    validator(stem).validate(plain(parse(text, Place("x", Layer.HOST))))
+
+
+@cache
+def validator(stem: str) -> Any:
     schema = json.loads((PACKAGED / "schema" / f"{stem}.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(plain(parse(text, Place("x", Layer.HOST))), schema)
+    return jsonschema.Draft202012Validator(schema)
 
 
 def plain(node: Node) -> Any:

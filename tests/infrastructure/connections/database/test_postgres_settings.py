@@ -6,6 +6,7 @@ import sys
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import text
@@ -234,6 +235,12 @@ def test_a_driver_that_is_not_installed_is_told_with_its_extra(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtraError, match=r"switchgear\[psycopg\]"):
         manager_of("postgresql://a@b/c", driver="psycopg")
+
+
+def test_a_driver_that_has_lost_count_of_its_connection_says_it_is_lost():
+    db = manager_of("postgresql://a@b/c")
+    confused = asyncpg.InternalClientError("cannot switch to state 12; another is in progress")
+    assert isinstance(db.translated(confused), UnavailableError)
 
 
 def kinds(messages: list[tuple[str, bytes]]) -> str:

@@ -259,16 +259,16 @@ async def test_a_lock_granted_while_the_connection_is_closed_is_cut_and_stays_cl
 ) -> None:
     server = address(valkey.url)
     async with FaultProxy(server["host"], server["port"]) as proxy:
-        found = address(valkey.url, port=proxy.port)
+        found = address(valkey.url, port=proxy.port, drain_timeout_seconds=1)
         settings = RedisConnectionSettings.model_validate(found)
         manager = RedisConnectionManager(settings, name="db.default")
-        async with manager.lock("closing"):
+        async with manager.lock("granted"):
             pass
         proxy.delay(0.1)
         entered = asyncio.Event()
 
         async def work() -> None:
-            async with manager.lock("closing", lease_seconds=0.6):
+            async with manager.lock("granted", lease_seconds=0.6):
                 entered.set()
                 await asyncio.Event().wait()
 

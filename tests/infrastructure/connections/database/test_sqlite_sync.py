@@ -40,6 +40,7 @@ class TestSqliteFile(_SyncSqlite):
         self, db: SyncSqliteConnectionManager
     ):
         with like(db, busy_timeout_seconds=0.05) as impatient:
+            assert impatient.execute_query("PRAGMA busy_timeout") == [{"timeout": 50}]
             with db.session() as session:
                 session.execute(text(INSERT), {"id": 1, "name": "one"})
                 with pytest.raises(OverloadedError, match="locked"):

@@ -209,7 +209,7 @@ async def test_who_created_or_dropped_says_so_also_when_the_answer_was_lost(
     lost: list[str] = []
 
     async def execute(line: asyncpg.Connection, sql: str, *values: Any, **given: Any) -> str:
-        status = await whole(line, sql, *values, **given)
+        status: str = await whole(line, sql, *values, **given)
         if sql == "COMMIT" and len(lost) % 2 == 0:
             lost.append(sql)
             line.terminate()
