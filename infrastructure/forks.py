@@ -2,20 +2,21 @@
 
 import os
 from collections.abc import Callable
-from types import MethodType
-from typing import Any, cast
+from typing import Any
 from weakref import WeakKeyDictionary
 
 _known: WeakKeyDictionary[Any, Callable[[Any], None]] = WeakKeyDictionary()
 
 
-def remember(after_fork: Callable[[], None]) -> None:
+def remember(after_fork: Any) -> None:
     """Call this method in every forked child before anything else runs, as long as its owner lives.
 
     It forgets what belongs to the parent: a lock, a thread, a file, a connection.
+
+    Args:
+        after_fork: A bound method.
     """
-    method = cast("MethodType", after_fork)
-    _known[method.__self__] = method.__func__
+    _known[after_fork.__self__] = after_fork.__func__
 
 
 def _after_fork() -> None:

@@ -41,6 +41,7 @@ def pytest_collection_finish() -> None:
     """What collecting has made stays to the end: no garbage collection need look at it again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,6 @@
 """The environment is read in one place."""
 
 import ast
-from pathlib import Path
 
 import pytest
 
@@ -21,10 +20,7 @@ def test_every_way_of_reading_is_noticed() -> None:
     assert len(readings(ast.parse(text))) == 4
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in python_files(*SOURCES) if READER not in path.parents],
-    ids=place,
-)
-def test_only_the_configuration_reads_the_environment(path: Path) -> None:
-    assert [place(path, node) for node in readings(parsed(path))] == []
+@pytest.mark.xdist_group("sources")
+def test_only_the_configuration_reads_the_environment() -> None:
+    others = [path for path in python_files(*SOURCES) if READER not in path.parents]
+    assert [place(path, node) for path in others for node in readings(parsed(path))] == []

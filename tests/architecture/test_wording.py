@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,8 @@ WORDS = re.compile(
 BROAD = {"Exception", "BaseException"}
 UNSAFE = {"cloudpickle", "dill", "marshal", "pickle", "shelve"}
 MODULES = python_files(*SOURCES, "tests", "examples")
-with_each_module = pytest.mark.parametrize("path", MODULES, ids=place)
+#: One process reads the modules for all these tests.
+pytestmark = pytest.mark.xdist_group("sources")
 
 
 def is_silent(statement: ast.stmt) -> bool:
@@ -73,26 +74,43 @@ def test_swallowing_is_noticed_in_every_form() -> None:
     assert len(list(swallowed(ast.parse(text)))) == 4
 
 
-@with_each_module
-def test_no_exception_is_swallowed(path: Path) -> None:
-    assert [place(path, node) for node in swallowed(parsed(path))] == []
+def found_in(paths: Iterable[Path], look: Callable[[ast.AST], Iterable[ast.AST]]) -> list[str]:
+    """The places in the modules where there is what is looked for."""
+    return [place(path, node) for path in paths for node in look(parsed(path))]
 
 
-@with_each_module
-def test_nothing_that_runs_code_when_it_is_read_is_imported(path: Path) -> None:
-    found = [node for node, name in imports(parsed(path)) if name.partition(".")[0] in UNSAFE]
-    assert [place(path, node) for node in found] == []
+def unsafe(tree: ast.AST) -> Iterator[ast.AST]:
+    """Imports of what runs code when it is read."""
+    yield from (node for node, name in imports(tree) if name.partition(".")[0] in UNSAFE)
 
 
-@pytest.mark.parametrize("path", python_files("tests"), ids=place)
-def test_no_test_sleeps(path: Path) -> None:
-    sleeps = [node for node in ast.walk(parsed(path)) if dotted(node) == "time.sleep"]
-    named = [node for node, name in imports(parsed(path)) if name == "time.sleep"]
-    assert [place(path, node) for node in (*sleeps, *named)] == []
+def sleeping(tree: ast.AST) -> Iterator[ast.AST]:
+    """Uses and imports of `time.sleep`."""
+    yield from (node for node in ast.walk(tree) if dotted(node) == "time.sleep")
+    yield from (node for node, name in imports(tree) if name == "time.sleep")
 
 
-@pytest.mark.parametrize("path", list(text_files()), ids=place)
-def test_text_speaks_of_the_project_only(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    found = [number for number, line in enumerate(lines, 1) if WORDS.search(line)]
-    assert [f"{place(path)}:{number}" for number in found] == []
+def test_what_is_unsafe_and_what_sleeps_is_noticed() -> None:
+    tree = ast.parse("import pickle, time\nfrom time import sleep\ntime.sleep(1)\n")
+    assert (len(list(unsafe(tree))), len(list(sleeping(tree)))) == (1, 2)
+
+
+def test_no_exception_is_swallowed() -> None:
+    assert found_in(MODULES, swallowed) == []
+
+
+def test_nothing_that_runs_code_when_it_is_read_is_imported() -> None:
+    assert found_in(MODULES, unsafe) == []
+
+
+def test_no_test_sleeps() -> None:
+    assert found_in(python_files("tests"), sleeping) == []
+
+
+def test_text_speaks_of_the_project_only() -> None:
+    assert [
+        f"{place(path)}:{number}"
+        for path in text_files()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if WORDS.search(line)
+    ] == []

@@ -66,11 +66,20 @@ class Other(DeclarativeContainer):
     only_here = providers.Object("other")
 
 
+#: One process has them all, one after the other.
+pytestmark = pytest.mark.xdist_group("wiring")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_wired_before() -> None:
+    """Containers that other tests have wired and dropped are gone."""
+    gc.collect()
+
+
 @pytest.fixture
 def wire() -> Iterator[Callable[..., Any]]:
     """Wire containers, and take it back at the end."""
     LOG.clear()
-    gc.collect()
     wired: list[Any] = []
 
     def add(container: Any, **options: Any) -> Any:
