@@ -172,6 +172,39 @@ class SyncSqlContract(SyncConnectionContract):
                 pass
         assert db.execute_query("SELECT id FROM item ORDER BY id") == [{"id": 1}, {"id": 3}]
 
+    @pytest.mark.parametrize("end", ["commit", "rollback"])
+    def test_a_transaction_inside_another_cannot_end_that_one(
+        self, db: SyncSqlConnectionManager, end: str
+    ):
+        refused = pytest.raises(UnsupportedError, match=rf"{end}\(\) in a transaction inside")
+        with refused, db.transaction() as outer:
+            outer.execute(text(INSERT), {"id": 1, "name": "one"})
+            with db.transaction() as inner:
+                getattr(inner, end)()
+        assert count(db) == 0
+
+    @pytest.mark.parametrize("values", [{"id": 1, "name": "\ud800"}, {"id": 2**64, "name": ""}])
+    def test_a_value_that_no_driver_can_send_is_rejected(
+        self, db: SyncSqlConnectionManager, values: dict[str, object]
+    ):
+        with pytest.raises(RejectedError):
+            db.execute_query(INSERT, values)
+        with pytest.raises(RejectedError), db.session() as session:
+            session.execute(text(INSERT), values)
+        assert count(db) == 0
+
+    def test_a_transaction_whose_connection_was_lost_inside_it_cannot_go_on(
+        self, db: SyncSqlConnectionManager
+    ):
+        lost = pytest.raises(UnavailableError, match="was lost with its connection")
+        with lost, db.transaction() as outer:
+            outer.execute(text("SELECT 1"))
+            late = pytest.raises(UnavailableError)
+            with late, db.transaction() as inner, deadline(self.deadline_seconds):
+                inner.execute(text(self.slow))
+            outer.execute(text("SELECT 1"))
+        assert db.pool_stats().in_use == 0
+
     def test_fifty_sessions_of_threads_share_five_connections(self, db: SyncSqlConnectionManager):
         db.execute_query(INSERT, {"id": 1, "name": "0"})
 

@@ -20,11 +20,9 @@ from infrastructure.connections.database.settings import SqlSettings
 from infrastructure.connections.database.sql_pool import SqlPool
 from infrastructure.connections.database.statements import executed, is_reading
 from infrastructure.connections.database.transactions import Isolation, joined, run_again
-from infrastructure.errors import InfrastructureError, RejectedError, UnavailableError
+from infrastructure.errors import UnavailableError
 
 ResultT = TypeVar("ResultT")
-#: SQLAlchemy's code for the use of a transaction after its connection.
-_LOST = "8s2b"
 
 
 class SqlConnectionManager(SqlPool, AsyncBaseConnectionManager):
@@ -116,18 +114,6 @@ class SqlConnectionManager(SqlPool, AsyncBaseConnectionManager):
             VersionConflictError: So, too, by the version of a row.
         """
         return await run_again(self, work, isolation, max_attempts)
-
-    def translated(self, error: Exception) -> InfrastructureError | None:
-        """Our error for one of SQLAlchemy's or of Python's; None when it is neither."""
-        if isinstance(error, PendingRollbackError) and error.code == _LOST:
-            return UnavailableError(
-                "the transaction was lost with its connection",
-                where=self.name,
-                hint="Run the whole transaction again.",
-            )
-        if isinstance(error, UnicodeError | OverflowError):  # the driver passes Python's on
-            return RejectedError(f"a value does not fit ({type(error).__name__})", where=self.name)
-        return super().translated(error)
 
     @abstractmethod
     def _create_engine(self) -> AsyncEngine:

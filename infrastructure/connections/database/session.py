@@ -109,16 +109,21 @@ class BoundedSession(AsyncSession):
 
     def _refuse_within_savepoint(self, call: str) -> None:
         if self._savepoints:
-            raise UnsupportedError(
-                f"{call}() in a transaction inside another would end the outer one",
-                where=self.component.name,
-                hint="The inner one is kept at the end of its block, and undone by an exception.",
-            )
+            raise ends_outer(call, self.component.name)
 
     async def give_back(self) -> None:
         """Close it; what was on a lost connection, the server has rolled back."""
         with suppress(UnavailableError):
             await self.close()
+
+
+def ends_outer(call: str, where: str) -> UnsupportedError:
+    """The refusal of a commit or rollback in a savepoint."""
+    return UnsupportedError(
+        f"{call}() in a transaction inside another would end the outer one",
+        where=where,
+        hint="The inner one is kept at the end of its block, and undone by an exception.",
+    )
 
 
 def outcome_unknown(what: str, error: UnavailableError) -> OutcomeUnknownError:

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from infrastructure.connections.database.session import outcome_unknown
+from infrastructure.connections.database.session import ends_outer, outcome_unknown
 from infrastructure.connections.database.statements import rows_of
 from infrastructure.connections.sync_base import BaseConnectionManager
 from infrastructure.errors import UnavailableError
@@ -68,6 +68,7 @@ class SyncBoundedSession(Session):
         super().__init__(engine, expire_on_commit=False)
         self.manager = manager
         self.is_called = False
+        self._savepoints = 0
 
     @_bounded("session.execute_query")
     def execute_query(
@@ -81,7 +82,9 @@ class SyncBoundedSession(Session):
 
         Raises:
             OutcomeUnknownError: The answer to the commit itself was lost.
+            UnsupportedError: It would end the transaction from within a savepoint.
         """
+        self._refuse_within_savepoint("commit")
         if not self.in_transaction():  # nothing was read, written or put into it
             return
         flushed: list[bool] = []
@@ -99,7 +102,8 @@ class SyncBoundedSession(Session):
             self.flush()
             nested = self.begin_nested()
         try:
-            yield self
+            with self._within_savepoint():
+                yield self
             with self.manager.bounded():
                 nested.commit()
         except BaseException:
@@ -107,6 +111,31 @@ class SyncBoundedSession(Session):
                 with suppress(UnavailableError), self.manager.bounded():
                     nested.rollback()  # of a lost connection the server has undone all by itself
             raise
+
+    def rollback(self) -> None:
+        """Undo what was done in this session.
+
+        Raises:
+            UnsupportedError: It would end the transaction from within a savepoint.
+        """
+        self._refuse_within_savepoint("rollback")
+        self._rollback()
+
+    @_bounded("session.rollback")
+    def _rollback(self) -> None:
+        super().rollback()
+
+    @contextmanager
+    def _within_savepoint(self) -> Iterator[None]:
+        self._savepoints += 1
+        try:
+            yield
+        finally:
+            self._savepoints -= 1
+
+    def _refuse_within_savepoint(self, call: str) -> None:
+        if self._savepoints:
+            raise ends_outer(call, self.manager.name)
 
     def give_back(self) -> None:
         """Close it; what was on a lost connection, the server has rolled back."""
@@ -125,6 +154,6 @@ class SyncBoundedSession(Session):
 
 for _call in (
     *("close", "connection", "execute", "flush", "get", "get_one", "merge"),
-    *("refresh", "rollback", "scalar", "scalars"),
+    *("refresh", "scalar", "scalars"),
 ):
     setattr(SyncBoundedSession, _call, _bounded(f"session.{_call}")(getattr(Session, _call)))

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import Pool, QueuePool
@@ -17,6 +17,9 @@ from infrastructure.errors import (
     RejectedError,
     UnavailableError,
 )
+
+#: SQLAlchemy's code for the use of a transaction after its connection.
+_LOST = "8s2b"
 
 
 class SqlPool(Standing):
@@ -34,7 +37,15 @@ class SqlPool(Standing):
         return PoolStats(size=pool.checkedin() + in_use, in_use=in_use, limit=limit)
 
     def translated(self, error: Exception) -> InfrastructureError | None:
-        """Our error for one of SQLAlchemy's; None when it is not its."""
+        """Our error for one of SQLAlchemy's or of Python's; None when it is neither."""
+        if isinstance(error, PendingRollbackError) and error.code == _LOST:
+            return UnavailableError(
+                "the transaction was lost with its connection",
+                where=self.name,
+                hint="Run the whole transaction again.",
+            )
+        if isinstance(error, UnicodeError | OverflowError):  # the driver passes Python's on
+            return RejectedError(f"a value does not fit ({type(error).__name__})", where=self.name)
         if isinstance(error, DBAPIError):
             cause = error.orig or error
             return self._translate(cause) or RejectedError(type(cause).__name__, where=self.name)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import Pool, QueuePool
@@ -103,7 +103,7 @@ class SyncSqlConnectionManager(SqlPool, BaseConnectionManager):
             try:
                 yield session
                 session.commit()
-            except (DBAPIError, PoolTimeoutError, StaleDataError) as error:
+            except (DBAPIError, PendingRollbackError, PoolTimeoutError, StaleDataError) as error:
                 # what a call that is not wrapped, such as a lazy attribute, lets through
                 raise self.translated(error) or error from error
             finally:

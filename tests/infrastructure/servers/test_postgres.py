@@ -114,13 +114,16 @@ def test_no_shared_memory_is_left_behind(server: PostgresServer):
     if not segments.exists():
         pytest.skip("this system does not list its shared memory")
 
-    def keys() -> set[str]:
-        return {line.split()[0] for line in segments.read_text().splitlines()[1:]}
+    def keys(pid: object = None) -> set[str]:
+        """Of all segments, or of those that this process has made."""
+        rows = [line.split() for line in segments.read_text().splitlines()[1:]]
+        return {row[0] for row in rows if pid is None or row[4] == str(pid)}
 
-    before = keys()
     server.start()
-    ours = keys() - before
+    assert server._process
+    ours = keys(server._process.pid)
     server.stop()
+    assert ours
     assert not ours & keys()
 
 
