@@ -4,7 +4,6 @@ They are everybody's: a test that ends, freezes or fills a server starts one of 
 """
 
 import gc
-import os
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -36,12 +35,6 @@ LARGE = (
     "valkey_cluster",
     "valkey_sentinels",
 )
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are processors: a third of the time a test waits for a server."""
-    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 3
 
 
 def pytest_collection_finish() -> None:
