@@ -1,14 +1,12 @@
 """The connection manager port for code without an event loop."""
 
 import inspect
-import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from threading import RLock
 from types import TracebackType
 from typing import Any, ClassVar, Self
-from weakref import WeakSet
 
 from infrastructure.config.models.db import ConnectionSettings
 from infrastructure.connections.opening import Opening
@@ -28,6 +26,7 @@ from infrastructure.errors import (
     UnavailableError,
     classify,
 )
+from infrastructure.forks import remember
 from infrastructure.health import Health, Status
 from infrastructure.health.status import reason
 from infrastructure.observability.metrics import CONNECT
@@ -77,7 +76,7 @@ class BaseConnectionManager(Standing):
         self.name = name or str(settings.kind)
         self._terms = bounds_of(settings.timeout_seconds, self.name)
         self._begin_life()
-        _managers.add(self)
+        remember(self.leave_to_parent)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -281,15 +280,3 @@ class BaseConnectionManager(Standing):
                 hint="Give a plain function.",
             )
         self.settings = self._changed(found)
-
-
-_managers: WeakSet[BaseConnectionManager] = WeakSet()
-
-
-def _leave_to_parent() -> None:
-    for manager in list(_managers):
-        manager.leave_to_parent()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
