@@ -4,6 +4,8 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 # What would make the virtual environment see, or write to, another place.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_USER PIP_TARGET PIP_PREFIX
+# What would make each of the hundred programs that the tests start compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 ARGS =
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python

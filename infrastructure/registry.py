@@ -31,9 +31,9 @@ ImplT = TypeVar("ImplT")
 class Registry(Generic[PortT]):
     """The kinds of one part.
 
-    A built-in kind lives in `<package>.<kind>` and is imported by its first `resolve`; the
-    decorator in that file registers the class. Another distribution adds a kind through the
-    entry point group `switchgear.<part>`, a running program through `register`.
+    A built-in kind lives in `<package>.<kind>`, a file or a folder, and is imported by its first
+    `resolve`; the decorator in there registers the class. Another distribution adds a kind through
+    the entry point group `switchgear.<part>`, a running program through `register`.
     """
 
     def __init__(self, part: str, *, port: type, package: str, kinds: Iterable[str]) -> None:
@@ -59,13 +59,16 @@ class Registry(Generic[PortT]):
             if not hasattr(cls, "Settings"):
                 msg = f"{cls.__qualname__} names no Settings model for its YAML block"
                 raise TypeError(msg)
+            added = cast("type[PortT]", cls)
             taken = self._classes.get(str(kind))
-            if taken is not None and _origin(taken) != _origin(cls):
+            is_own = f"{cls.__module__}.".startswith(f"{self._module(str(kind))}.")
+            if is_own:
+                self._own[str(kind)] = added
+            if taken is None or _origin(taken) == _origin(cls):
+                self._classes[str(kind)] = added
+            elif not is_own:  # ours may be imported later, by a kind that stands on it
                 msg = f"{self.part} kind '{kind}' is already served by {'.'.join(_origin(taken))}"
                 raise TypeError(msg)
-            self._classes[str(kind)] = cast("type[PortT]", cls)
-            if cls.__module__ == self._module(str(kind)):
-                self._own[str(kind)] = self._classes[str(kind)]
             return cls
 
         return add

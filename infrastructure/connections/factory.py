@@ -14,10 +14,10 @@ from infrastructure.errors import UnknownKindError
 from infrastructure.registry import Registry, registry_of
 
 if TYPE_CHECKING:  # only the types: importing them at run time would import their drivers
-    from infrastructure.connections.database.base import SqlConnectionManager
     from infrastructure.connections.database.mongodb import MongodbConnectionManager
     from infrastructure.connections.database.postgres import PostgresConnectionManager
-    from infrastructure.connections.database.sql_sync import SyncSqlConnectionManager
+    from infrastructure.connections.database.sql.base import SqlConnectionManager
+    from infrastructure.connections.database.sql.sync_base import SyncSqlConnectionManager
     from infrastructure.connections.external.confluence import ConfluenceConnectionManager
     from infrastructure.connections.external.dynamodb import DynamoConnectionManager
     from infrastructure.connections.external.http import HttpConnectionManager

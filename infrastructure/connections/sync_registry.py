@@ -9,7 +9,7 @@ SyncDatabaseRegistry: Registry[BaseConnectionManager] = Registry(
     "db_sync",
     port=BaseConnectionManager,
     package="infrastructure.connections.database",
-    kinds=("postgres_sync", "sqlite_sync"),
+    kinds=("postgres.sync", "sqlite.sync"),
 )
 
 
@@ -20,9 +20,9 @@ def sync_twin(settings: ConnectionSettings, *, name: str = "") -> BaseConnection
         UnsupportedError: The kind has no twin.
         MissingExtraError: A package it needs is not installed.
     """
-    kind = f"{settings.kind}_sync"
+    kind = f"{settings.kind}.sync"
     if kind not in SyncDatabaseRegistry.kinds():
-        twins = ", ".join(known.removesuffix("_sync") for known in SyncDatabaseRegistry.kinds())
+        twins = ", ".join(known.removesuffix(".sync") for known in SyncDatabaseRegistry.kinds())
         raise UnsupportedError(
             f"kind '{settings.kind}' has no sync twin",
             where=name,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # only the types: importing them at run time would import SQL
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
-    from infrastructure.connections.database.sql_sync import SyncSqlConnectionManager
+    from infrastructure.connections.database.sql.sync_base import SyncSqlConnectionManager
 
 _SQLITE = "sqlite:///"
 

@@ -8,7 +8,7 @@ from infrastructure.errors import ConfigurationError
 if TYPE_CHECKING:  # only the types: importing them at run time would import SQLAlchemy
     from sqlalchemy import Connection, Engine
 
-    from infrastructure.connections.database.sql_sync import SyncSqlConnectionManager
+    from infrastructure.connections.database.sql.sync_base import SyncSqlConnectionManager
 
 
 class ConnectionManager:

@@ -25,7 +25,7 @@ class DatabaseSession:
     ) -> Any:
         """Run a statement of SQLAlchemy, or text with `:name` for each parameter."""
         if isinstance(statement, str):
-            from infrastructure.connections.database.statements import parsed
+            from infrastructure.connections.database.sql.statements import parsed
 
             statement = parsed(statement)
         return await self.session.execute(statement, params, **options)

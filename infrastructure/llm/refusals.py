@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from infrastructure.connections.external.http_refusals import retry_after, shortened
+from infrastructure.connections.http_refusals import retry_after, shortened
 from infrastructure.errors import (
     AuthenticationError,
     ConflictError,

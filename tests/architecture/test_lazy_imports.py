@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from infrastructure.registry import PARTS, registry_of
 from tests.architecture.sources import ROOT, SOURCES, module_name, python_files
 
 VENDORS = {
@@ -36,7 +37,20 @@ VENDORS = {
     "typer",
     "xllamacpp",
 }
-DOORS = [module_name(path) for path in python_files(*SOURCES) if path.stem == "__init__"]
+#: The folders of single kinds, and of an adapter: whoever imports one wants its vendor.
+BACKENDS = {
+    "infrastructure.connections.vector.adapters.haystack",
+    *(
+        f"{registry_of(part)._package}.{kind}"
+        for part in PARTS
+        for kind in registry_of(part)._builtin
+    ),
+}
+DOORS = [
+    name
+    for name in (module_name(path) for path in python_files(*SOURCES) if path.stem == "__init__")
+    if name not in BACKENDS
+]
 #: Imports one door after the other, and says which of them brought in what.
 IMPORTING = """
 import importlib, sys

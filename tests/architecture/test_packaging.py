@@ -24,6 +24,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = {str(path.relative_to(ROOT)) for path in python_files(*SOURCES)}
 RESOURCES = {path.relative_to(ROOT / "resources") for path in (ROOT / "resources").rglob("*.*")}
 
+pytestmark = pytest.mark.xdist_group("packaging")  # three installations, and each of them once
+
 #: Run inside an installed project, far from the checkout.
 PROBE = """
 import json, containers, infrastructure
@@ -120,7 +122,7 @@ def installed(
     return target
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def facts(installed: Installed) -> dict[str, Any]:
     """What the installed project says of itself, started in an empty folder."""
     said: dict[str, Any] = json.loads(installed.run("python", "-I", "-c", PROBE))

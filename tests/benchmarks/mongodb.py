@@ -17,7 +17,7 @@ from typing import Any
 from pymongo import InsertOne
 
 from infrastructure.connections.database.mongodb import MongodbConnectionManager
-from infrastructure.connections.database.mongodb_bulk import Insert
+from infrastructure.connections.database.mongodb.bulk import Insert
 from infrastructure.servers.mongodb import MongodbServer
 from tests.mongodb import DRIVERS, made
 

@@ -21,7 +21,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from infrastructure.connections.external.s3 import S3ConnectionManager
-from infrastructure.connections.external.s3_settings import MEBIBYTE, S3Settings
+from infrastructure.connections.external.s3.settings import MEBIBYTE, S3Settings
 from infrastructure.servers.seaweedfs import SeaweedServer
 from tests.aws_address import aws_address
 

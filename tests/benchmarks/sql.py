@@ -18,11 +18,11 @@ from sqlalchemy import Integer, String, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from infrastructure.connections.database.base import SqlConnectionManager
 from infrastructure.connections.database.postgres import (
     PostgresConnectionManager,
     PostgresSettings,
 )
+from infrastructure.connections.database.sql.base import SqlConnectionManager
 from infrastructure.connections.database.sqlite import SqliteConnectionManager, SqliteSettings
 from infrastructure.servers.postgres import PostgresServer
 

@@ -18,11 +18,11 @@ from typing import Any
 from sqlalchemy import insert, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from infrastructure.connections.database.postgres_settings import PostgresSettings
-from infrastructure.connections.database.postgres_sync import SyncPostgresConnectionManager
-from infrastructure.connections.database.sql_sync import SyncSqlConnectionManager
+from infrastructure.connections.database.postgres.settings import PostgresSettings
+from infrastructure.connections.database.postgres.sync import SyncPostgresConnectionManager
+from infrastructure.connections.database.sql.sync_base import SyncSqlConnectionManager
 from infrastructure.connections.database.sqlite import SqliteSettings
-from infrastructure.connections.database.sqlite_sync import SyncSqliteConnectionManager
+from infrastructure.connections.database.sqlite.sync import SyncSqliteConnectionManager
 from infrastructure.servers.postgres import PostgresServer
 
 ROUNDS = 15

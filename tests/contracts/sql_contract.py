@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from infrastructure.connections.database.base import SqlConnectionManager
+from infrastructure.connections.database.sql.base import SqlConnectionManager
 from infrastructure.errors import (
     ConflictError,
     DeadlineExceededError,

@@ -9,8 +9,8 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from infrastructure.connections.database.base import SqlConnectionManager
 from infrastructure.connections.database.conflicts import VersionConflictError
+from infrastructure.connections.database.sql.base import SqlConnectionManager
 from infrastructure.errors import ConflictError, RejectedError, UnsupportedError
 from tests.contracts.sql_contract import INSERT, count
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from infrastructure.connections.base import BaseConnectionManager
 from infrastructure.connections.database.conflicts import VersionConflictError
-from infrastructure.connections.database.sql_sync import SyncSqlConnectionManager
+from infrastructure.connections.database.sql.sync_base import SyncSqlConnectionManager
 from infrastructure.errors import (
     ConflictError,
     DeadlineExceededError,

@@ -174,10 +174,7 @@ class _Link:
         except* (OSError, _CutError):
             pass
         finally:
-            for writer in (server_writer, self._writer):
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
+            await self._close(server_writer, self._writer)
 
     def reset(self) -> None:
         """Answer the client with a RST instead of an orderly close."""
@@ -186,6 +183,18 @@ class _Link:
             linger_none = struct.pack("ii", 1, 0)
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_none)
         self._writer.transport.abort()
+
+    async def _close(self, *writers: asyncio.StreamWriter) -> None:
+        for writer in writers:
+            writer.close()
+        try:
+            for writer in writers:
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+        except asyncio.CancelledError:
+            for writer in writers:  # one whose other side reads nothing would stay open
+                writer.transport.abort()
+            raise
 
     async def _pump(
         self,

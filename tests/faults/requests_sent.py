@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from infrastructure.connections.external.aws import AwsConnectionManager
+from infrastructure.connections.external.aws.manager import AwsConnectionManager
 
 
 class RequestsSent:

@@ -10,7 +10,7 @@ from infrastructure.connections.database.redis import (
     RedisConnectionManager,
     RedisConnectionSettings,
 )
-from infrastructure.connections.database.redis_pubsub import Publication, Subscription
+from infrastructure.connections.database.redis.pubsub import Publication, Subscription
 from infrastructure.errors import DeadlineExceededError, OutcomeUnknownError, UnavailableError
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.valkey import ValkeyServer

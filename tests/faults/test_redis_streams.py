@@ -14,8 +14,8 @@ from infrastructure.connections.database.redis import (
     RedisConnectionManager,
     RedisConnectionSettings,
 )
-from infrastructure.connections.database.redis_consumers import StreamConsumer
-from infrastructure.connections.database.redis_lease import LeaseLostError
+from infrastructure.connections.database.redis.consumers import StreamConsumer
+from infrastructure.connections.database.redis.lease import LeaseLostError
 from infrastructure.errors import InfrastructureError
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.valkey import ValkeyServer

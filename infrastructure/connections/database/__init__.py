@@ -1,1 +1,1 @@
-"""Databases: one file a kind, reached through `DatabaseRegistry`."""
+"""Databases: one folder a kind, reached through `DatabaseRegistry`."""

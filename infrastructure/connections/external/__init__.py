@@ -1,1 +1,1 @@
-"""Services outside: object stores, trackers, wikis and HTTP interfaces, one file a kind."""
+"""Services outside: object stores, trackers, wikis and HTTP interfaces, one folder a kind."""

@@ -11,17 +11,17 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from infrastructure.connections.external.atlassian_values import entries, mapping, text_at
-from infrastructure.connections.external.http_auth import (
+from infrastructure.connections.external.http.auth import (
     Authorization,
     FixedAuthorization,
     basic,
     bearer,
     revealed,
 )
-from infrastructure.connections.external.http_calls import Call, Params
-from infrastructure.connections.external.http_files import Form, Upload, written
-from infrastructure.connections.external.http_manager import HttpManager
-from infrastructure.connections.external.http_settings import HttpClientSettings
+from infrastructure.connections.external.http.base import HttpManager
+from infrastructure.connections.external.http.calls import Call, Params
+from infrastructure.connections.external.http.files import Form, Upload, written
+from infrastructure.connections.external.http.settings import HttpClientSettings
 from infrastructure.errors import DataError
 
 #: Without it, uploads are refused as if a page had forged them.

@@ -9,8 +9,8 @@ from infrastructure.connections.vector.base import (
     VectorRegistry,
     VectorStore,
 )
-from infrastructure.connections.vector.filter_parsing import parse as parse_filter
 from infrastructure.connections.vector.filters import Filter, where
+from infrastructure.connections.vector.filters.parsing import parse as parse_filter
 
 __all__ = [
     "Filter",

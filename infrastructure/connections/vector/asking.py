@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
-from infrastructure.connections.vector.filter_parsing import parse
 from infrastructure.connections.vector.filters import Filter, Operator, operators
+from infrastructure.connections.vector.filters.parsing import parse
 from infrastructure.connections.vector.records import (
     Metric,
     Place,

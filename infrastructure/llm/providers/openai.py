@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletion
 from pydantic import Field, SecretStr
 
 from infrastructure.config.models.llm import LLMSettings
-from infrastructure.connections.external.http_refusals import shortened
+from infrastructure.connections.http_refusals import shortened
 from infrastructure.errors import (
     AuthenticationError,
     DataError,

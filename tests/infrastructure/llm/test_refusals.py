@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.connections.external.http_refusals import retry_after, shortened
+from infrastructure.connections.http_refusals import retry_after, shortened
 from infrastructure.errors import Category, InfrastructureError, RejectedError
 from infrastructure.llm.refusals import ContextLengthError, refusal
 

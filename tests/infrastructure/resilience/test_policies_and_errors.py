@@ -12,8 +12,8 @@ from infrastructure import errors
 from infrastructure.config import load_settings
 from infrastructure.config.resources import packaged_folder
 from infrastructure.connections.database.conflicts import TransactionConflictError
-from infrastructure.connections.database.sqlstate import _ERRORS as SQL_STATES
-from infrastructure.connections.vector.qdrant_errors import _STATUS as QDRANT_STATUS
+from infrastructure.connections.database.postgres.sqlstate import _ERRORS as SQL_STATES
+from infrastructure.connections.vector.qdrant.errors import _STATUS as QDRANT_STATUS
 from infrastructure.errors import (
     AuthenticationError,
     BusinessError,

@@ -126,7 +126,7 @@ async def test_a_driver_that_is_not_installed_is_named_with_its_extra(
     mongodb: MongodbServer, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.delitem(
-        sys.modules, "infrastructure.connections.database.mongodb_motor", raising=False
+        sys.modules, "infrastructure.connections.database.mongodb.motor", raising=False
     )
     monkeypatch.setitem(sys.modules, "motor.motor_asyncio", None)
     with pytest.raises(MissingExtraError, match="motor"):

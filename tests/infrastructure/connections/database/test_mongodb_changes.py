@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from infrastructure.connections.database.mongodb import MongodbConnectionManager
-from infrastructure.connections.database.mongodb_changes import Change
+from infrastructure.connections.database.mongodb.changes import Change
 from infrastructure.errors import ConfigurationError, NotFoundError, UnavailableError
 from infrastructure.servers.mongodb import MongodbServer
 from tests.mongodb import DRIVERS, fail, made, on_both_drivers

@@ -12,14 +12,14 @@ from bson import Int64, ObjectId
 
 from infrastructure.connections.database.conflicts import VersionConflictError
 from infrastructure.connections.database.mongodb import MongodbConnectionManager
-from infrastructure.connections.database.mongodb_bulk import (
+from infrastructure.connections.database.mongodb.bulk import (
     Delete,
     Insert,
     Replace,
     Update,
     Write,
 )
-from infrastructure.connections.database.mongodb_values import DocumentId
+from infrastructure.connections.database.mongodb.values import DocumentId
 from infrastructure.errors import ConfigurationError, ConflictError, RejectedError
 from tests.mongodb import fail, on_both_drivers
 

@@ -3,7 +3,7 @@
 import pytest
 
 from infrastructure.connections.database.mongodb import MongodbConnectionManager
-from infrastructure.connections.database.mongodb_indexes import Index
+from infrastructure.connections.database.mongodb.indexes import Index
 from infrastructure.errors import ConflictError
 from tests.mongodb import on_both_drivers
 

@@ -8,8 +8,8 @@ import pytest_asyncio
 
 from infrastructure.connections.database.conflicts import TransactionConflictError
 from infrastructure.connections.database.mongodb import MongodbConnectionManager
-from infrastructure.connections.database.mongodb_bulk import Insert
-from infrastructure.connections.database.mongodb_transactions import Transaction
+from infrastructure.connections.database.mongodb.bulk import Insert
+from infrastructure.connections.database.mongodb.transactions import Transaction
 from infrastructure.errors import (
     ConflictError,
     OutcomeUnknownError,

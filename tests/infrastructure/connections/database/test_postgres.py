@@ -15,8 +15,8 @@ from infrastructure.connections.database.postgres import (
     PostgresConnectionManager,
     PostgresSettings,
 )
-from infrastructure.connections.database.session import BoundedSession
-from infrastructure.connections.database.transactions import Isolation
+from infrastructure.connections.database.sql.session import BoundedSession
+from infrastructure.connections.database.sql.transactions import Isolation
 from infrastructure.errors import (
     AuthenticationError,
     ConflictError,

@@ -228,13 +228,15 @@ async def test_another_driver_counts_from_the_rotation_on(url: str):
         assert db.driver.dialect == "postgresql+psycopg"
 
 
-def test_a_driver_that_is_not_installed_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(
-        sys.modules, "infrastructure.connections.database.postgres_psycopg", raising=False
-    )
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(MissingExtraError, match=r"switchgear\[psycopg\]"):
-        manager_of("postgresql://a@b/c", driver="psycopg")
+@pytest.mark.parametrize(("driver", "extra"), [("asyncpg", "postgres"), ("psycopg", "psycopg")])
+def test_a_driver_that_is_not_installed_is_told_with_its_extra(
+    driver: str, extra: str, monkeypatch: pytest.MonkeyPatch
+):
+    module = f"infrastructure.connections.database.postgres.{driver}_driver"
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(MissingExtraError, match=rf"switchgear\[{extra}\]"):
+        manager_of("postgresql://a@b/c", driver=driver)
 
 
 def test_a_driver_that_has_lost_count_of_its_connection_says_it_is_lost():

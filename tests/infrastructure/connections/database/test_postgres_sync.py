@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from infrastructure.connections.database.conflicts import TransactionConflictError
-from infrastructure.connections.database.postgres_settings import PostgresSettings
-from infrastructure.connections.database.postgres_sync import SyncPostgresConnectionManager
+from infrastructure.connections.database.postgres.settings import PostgresSettings
+from infrastructure.connections.database.postgres.sync import SyncPostgresConnectionManager
 from infrastructure.errors import (
     AuthenticationError,
     ConflictError,
@@ -215,10 +215,10 @@ def test_a_driver_that_is_not_installed_is_named_with_its_extra(
 ):
     monkeypatch.setitem(sys.modules, driver, None)
     monkeypatch.delitem(
-        sys.modules, f"infrastructure.connections.database.{driver}_sync", raising=False
+        sys.modules, f"infrastructure.connections.database.postgres.sync_{driver}", raising=False
     )
     monkeypatch.delitem(
-        sys.modules, "infrastructure.connections.database.psycopg_refusals", raising=False
+        sys.modules, "infrastructure.connections.database.postgres.psycopg_refusals", raising=False
     )
     with pytest.raises(MissingExtraError, match=rf"switchgear\[{driver}\]"):
         manager_of("postgresql://app@localhost/app", sync_driver=driver)

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infrastructure.connections.database.postgres_settings import PostgresSettings
-from infrastructure.connections.database.postgres_sync import SyncPostgresConnectionManager
+from infrastructure.connections.database.postgres.settings import PostgresSettings
+from infrastructure.connections.database.postgres.sync import SyncPostgresConnectionManager
 from infrastructure.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -10,7 +10,7 @@ from infrastructure.connections.database.redis import (
     RedisConnectionManager,
     RedisConnectionSettings,
 )
-from infrastructure.connections.database.redis_lease import Lease, LeaseLostError
+from infrastructure.connections.database.redis.lease import Lease, LeaseLostError
 from infrastructure.errors import (
     ConfigurationError,
     OverloadedError,

@@ -11,7 +11,7 @@ from infrastructure.connections.database.redis import (
     RedisConnectionManager,
     RedisConnectionSettings,
 )
-from infrastructure.connections.database.redis_pubsub import Publication, Subscription
+from infrastructure.connections.database.redis.pubsub import Publication, Subscription
 from infrastructure.errors import (
     ConfigurationError,
     RejectedError,

@@ -8,7 +8,7 @@ from infrastructure.connections.database.redis import (
     RedisConnectionManager,
     RedisConnectionSettings,
 )
-from infrastructure.connections.database.redis_scripts import RedisScript, beside
+from infrastructure.connections.database.redis.scripts import RedisScript, beside
 from infrastructure.errors import ConfigurationError, RejectedError, UnsupportedError
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.valkey_cluster import ValkeyCluster

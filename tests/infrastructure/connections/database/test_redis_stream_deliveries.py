@@ -14,7 +14,7 @@ from infrastructure.connections.database.redis import (
     StreamConsumer,
     StreamMessage,
 )
-from infrastructure.connections.database.redis_stream_group import ConsumerOptions, StreamGroup
+from infrastructure.connections.database.redis.stream_group import ConsumerOptions, StreamGroup
 from infrastructure.errors import ConfigurationError, UnsupportedError
 from infrastructure.servers.base import LocalServer
 from tests.redis_address import address

@@ -11,10 +11,10 @@ from infrastructure.connections.database.redis import (
     RedisConnectionManager,
     RedisConnectionSettings,
 )
-from infrastructure.connections.database.redis_consumers import StreamConsumer
-from infrastructure.connections.database.redis_lease import LeaseLostError
-from infrastructure.connections.database.redis_stream_message import StreamMessage
-from infrastructure.connections.database.redis_streams import RedisStream
+from infrastructure.connections.database.redis.consumers import StreamConsumer
+from infrastructure.connections.database.redis.lease import LeaseLostError
+from infrastructure.connections.database.redis.stream_message import StreamMessage
+from infrastructure.connections.database.redis.streams import RedisStream
 from infrastructure.errors import ConfigurationError, UnsupportedError
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.valkey_cluster import ValkeyCluster

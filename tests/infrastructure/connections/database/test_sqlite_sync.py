@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from infrastructure.connections.database.sqlite import SqliteSettings
-from infrastructure.connections.database.sqlite_sync import SyncSqliteConnectionManager
+from infrastructure.connections.database.sqlite.sync import SyncSqliteConnectionManager
 from infrastructure.errors import ConfigurationError, DataError, OverloadedError, RejectedError
 from tests.contracts.sync_sql_contract import INSERT, SyncSqlContract, count, like
 

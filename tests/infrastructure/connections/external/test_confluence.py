@@ -19,7 +19,7 @@ from infrastructure.connections.external.confluence import (
     ConfluenceConnectionManager,
     ConfluenceSettings,
 )
-from infrastructure.connections.external.http_files import Upload
+from infrastructure.connections.external.http.files import Upload
 from infrastructure.errors import (
     ConflictError,
     DataError,

@@ -15,7 +15,7 @@ from infrastructure.connections.external.dynamodb import (
     Table,
     TransactionFailedError,
 )
-from infrastructure.connections.external.dynamodb_tables import Key
+from infrastructure.connections.external.dynamodb.tables import Key
 from infrastructure.errors import (
     AuthenticationError,
     ConflictError,

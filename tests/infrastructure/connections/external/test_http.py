@@ -14,7 +14,7 @@ from infrastructure.connections.external.http import (
     HttpResponse,
     Upload,
 )
-from infrastructure.connections.external.http_calls import call_of
+from infrastructure.connections.external.http.calls import call_of
 from infrastructure.errors import (
     AuthenticationError,
     ConflictError,

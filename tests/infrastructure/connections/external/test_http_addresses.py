@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from infrastructure.connections.external.http_addresses import why_refused
+from infrastructure.connections.external.http.addresses import why_refused
 from infrastructure.errors import ConfigurationError, RejectedError, UnavailableError
 from infrastructure.servers.process import free_port
 from tests.infrastructure.connections.external.raw_server import (

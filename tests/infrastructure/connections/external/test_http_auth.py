@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import ValidationError
 
-from infrastructure.connections.external.http_settings import HttpAuth
+from infrastructure.connections.external.http.settings import HttpAuth
 from infrastructure.errors import (
     AuthenticationError,
     DataError,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from infrastructure.connections.external.http import HttpConnectionManager, HttpResponse, Upload
-from infrastructure.connections.external.http_bodies import whole_body
+from infrastructure.connections.external.http.bodies import whole_body
 from infrastructure.errors import (
     DataError,
     DeadlineExceededError,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from infrastructure.connections.external.http import HttpConnectionManager
-from infrastructure.connections.external.http_pages import cursor_at
+from infrastructure.connections.external.http.pages import cursor_at
 from infrastructure.errors import DataError, RejectedError
 from tests.infrastructure.connections.external.raw_server import (
     RawServer,

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from infrastructure.connections.external.http import HttpConnectionManager
-from infrastructure.connections.external.http_place import Place
+from infrastructure.connections.external.http.place import Place
 from infrastructure.errors import OutcomeUnknownError, RejectedError, UnavailableError
 from infrastructure.servers.process import free_port
 from tests.infrastructure.connections.external.raw_server import (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from infrastructure.connections.external.http_files import Upload
+from infrastructure.connections.external.http.files import Upload
 from infrastructure.connections.external.jira import JiraConnectionManager, JiraSettings
 from infrastructure.errors import NotFoundError, RejectedError
 from infrastructure.servers.base import LocalServer

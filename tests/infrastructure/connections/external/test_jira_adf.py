@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.connections.external.jira_adf import to_document, to_text
+from infrastructure.connections.external.jira.adf import to_document, to_text
 
 
 def of(*content: object) -> dict[str, object]:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from infrastructure.connections.external.http_files import Upload
+from infrastructure.connections.external.http.files import Upload
 from infrastructure.connections.external.jira import JiraConnectionManager, JiraSettings
-from infrastructure.connections.external.jira_adf import to_document
+from infrastructure.connections.external.jira.adf import to_document
 from infrastructure.errors import AuthenticationError, DataError, OutcomeUnknownError
 from tests.infrastructure.connections.external.atlassian_server import Script, nothing, reply
 from tests.infrastructure.connections.external.raw_server import RawServer, Seen, answer

@@ -111,7 +111,7 @@ async def test_a_listing_has_every_page(
 ):
     keys = [f"page/{number}" for number in range(5)]
     await asyncio.gather(*(store.put(key, key.encode()) for key in keys))
-    monkeypatch.setattr("infrastructure.connections.external.s3_reading._PAGE", 2)
+    monkeypatch.setattr("infrastructure.connections.external.s3.reading._PAGE", 2)
     found = [info async for info in store.list("page/")]
     assert [info.key for info in found] == keys
     assert [info.size_bytes for info in found] == [6] * 5
@@ -167,7 +167,7 @@ async def test_deleting_is_harmless_when_done_already(store: S3ConnectionManager
 async def test_many_are_deleted_in_batches(
     store: S3ConnectionManager, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("infrastructure.connections.external.s3._MOST_DELETED", 2)
+    monkeypatch.setattr("infrastructure.connections.external.s3.manager._MOST_DELETED", 2)
     keys = [f"many/{number}" for number in range(5)]
     await asyncio.gather(*(store.put(key, b"") for key in keys))
     deleted = await store.delete_many(keys)

@@ -7,7 +7,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from infrastructure.connections.external.aws_errors import ForbiddenError
+from infrastructure.connections.external.aws.errors import ForbiddenError
 from infrastructure.connections.external.s3 import S3ConnectionManager, S3Settings
 from infrastructure.errors import (
     AuthenticationError,

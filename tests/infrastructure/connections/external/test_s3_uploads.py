@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from infrastructure.connections.external.s3 import S3ConnectionManager
-from infrastructure.connections.external.s3_settings import MEBIBYTE
-from infrastructure.connections.external.s3_sources import Source
+from infrastructure.connections.external.s3.settings import MEBIBYTE
+from infrastructure.connections.external.s3.sources import Source
 from infrastructure.errors import ConflictError, NotFoundError
 from infrastructure.servers.seaweedfs import SeaweedServer
 from tests.infrastructure.connections.external.test_s3 import made
@@ -179,7 +179,7 @@ async def test_parts_keep_the_length_the_upload_began_with(
 async def test_forgotten_uploads_are_listed_page_by_page_and_aborted(
     store: S3ConnectionManager, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("infrastructure.connections.external.s3_uploading._PAGE", 2)
+    monkeypatch.setattr("infrastructure.connections.external.s3.uploading._PAGE", 2)
     keys = [f"left/{number}" for number in range(5)]
     ids = [await store.begin_upload(key) for key in (*keys, "right")]
     found = [upload async for upload in store.list_uploads("left/")]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infrastructure.connections.vector.qdrant import QdrantSettings, QdrantVectorStore
-from infrastructure.connections.vector.qdrant_points import NAMESPACE
+from infrastructure.connections.vector.qdrant.points import NAMESPACE
 from tests.infrastructure.connections.vector.scripted_server import (
     ScriptedServer,
     scripted_server,

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from infrastructure.connections.vector.base import Metric, Record, SparseVector
 from infrastructure.connections.vector.chromadb import ChromadbSettings, ChromadbVectorStore
-from infrastructure.connections.vector.chromadb_errors import refusal
+from infrastructure.connections.vector.chromadb.errors import refusal
 from infrastructure.connections.vector.filters import (
     AllOf,
     Filter,

@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime
 import pytest
 from hypothesis import given, settings
 
-from infrastructure.connections.vector.filter_parsing import parse
 from infrastructure.connections.vector.filters import (
     AllOf,
     AnyOf,
@@ -16,6 +15,7 @@ from infrastructure.connections.vector.filters import (
     operators,
     where,
 )
+from infrastructure.connections.vector.filters.parsing import parse
 from infrastructure.errors import RejectedError, UnsupportedError
 from tests.infrastructure.connections.vector.filter_strategies import fields, filters
 

@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from infrastructure.connections.database.postgres_settings import PostgresSettings
+from infrastructure.connections.database.postgres.settings import PostgresSettings
 from infrastructure.connections.vector.base import Metric, Record, SparseVector
 from infrastructure.connections.vector.filters import AllOf, AnyOf, Filter, matches, where
 from infrastructure.connections.vector.fusion import depth, fused
 from infrastructure.connections.vector.pgvector import PgvectorSettings, PgvectorVectorStore
-from infrastructure.connections.vector.pgvector_codecs import (
+from infrastructure.connections.vector.pgvector.codecs import (
     fields_of,
     given_text,
     kept_text,
     payload_of,
 )
-from infrastructure.connections.vector.pgvector_connection import VectorDriver
+from infrastructure.connections.vector.pgvector.connection import VectorDriver
 from infrastructure.errors import (
     ConfigurationError,
     NotFoundError,

@@ -11,8 +11,8 @@ from qdrant_client import models
 
 from infrastructure.connections.vector.base import Place, Record, Shape, SparseVector
 from infrastructure.connections.vector.filters import Filter, matches, where
-from infrastructure.connections.vector.qdrant_filters import DATES, FIELDS, payload_key, translate
-from infrastructure.connections.vector.qdrant_points import (
+from infrastructure.connections.vector.qdrant.filters import DATES, FIELDS, payload_key, translate
+from infrastructure.connections.vector.qdrant.points import (
     SPARSE,
     TENANT,
     changes_of,

@@ -8,7 +8,7 @@ import pytest
 
 from infrastructure.connections.vector.base import Metric, Record
 from infrastructure.connections.vector.filters import where
-from infrastructure.connections.vector.qdrant_points import NAMESPACE
+from infrastructure.connections.vector.qdrant.points import NAMESPACE
 from infrastructure.connections.vector.shapes import SHAPE_SECONDS
 from infrastructure.errors import ConflictError, RejectedError, UnsupportedError
 from infrastructure.resilience.clock import ManualClock

@@ -129,7 +129,7 @@ async def test_a_network_that_cuts_between_batches_leaves_an_outcome_for_each_re
 
 
 async def test_an_update_by_a_filter_goes_in_pages_and_misses_none(monkeypatch):
-    monkeypatch.setattr("infrastructure.connections.vector.qdrant.IDS_A_PAGE", 2)
+    monkeypatch.setattr("infrastructure.connections.vector.qdrant.store.IDS_A_PAGE", 2)
     sent: list[int] = []
 
     def noted(method: str, arguments: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from infrastructure.connections.vector.base import VectorStore
 from infrastructure.connections.vector.chromadb import ChromadbSettings, ChromadbVectorStore
 from infrastructure.connections.vector.memory import MemorySettings, MemoryVectorStore
 from infrastructure.connections.vector.pgvector import PgvectorVectorStore
-from infrastructure.connections.vector.pgvector_connection import PgvectorSettings
+from infrastructure.connections.vector.pgvector.connection import PgvectorSettings
 from infrastructure.connections.vector.qdrant import QdrantSettings, QdrantVectorStore
 
 _schemas = (f"adapters_{number}" for number in itertools.count())

@@ -13,7 +13,7 @@ from haystack.errors import FilterError
 
 from containers import Container, set_default
 from infrastructure.connections.vector.adapters.haystack import HaystackDocumentStore
-from infrastructure.connections.vector.adapters.haystack_retriever import (
+from infrastructure.connections.vector.adapters.haystack.retriever import (
     HaystackEmbeddingRetriever,
 )
 from infrastructure.connections.vector.base import SparseVector

@@ -1,0 +1,184 @@
+"""Many writes in one call, and what became of each of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pymongo
+from bson import ObjectId, encode
+from bson.raw_bson import RawBSONDocument
+from pymongo.errors import BulkWriteError, DocumentTooLarge
+
+from infrastructure.connections.database.mongodb.errors import refusal, refused_by_driver
+from infrastructure.connections.database.mongodb.values import (
+    VALUES,
+    Filter,
+    check_filter,
+    read_value,
+    with_id,
+)
+from infrastructure.errors import InfrastructureError, OutcomeUnknownError
+
+if TYPE_CHECKING:
+    from infrastructure.connections.database.mongodb.documents import Documents
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Add a document; without an `_id` it gets a new `DocumentId`."""
+
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change the first document that fits, or insert one with `upsert`."""
+
+    filter: Filter
+    update: Any
+    upsert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Put a whole document in the place of the first that fits."""
+
+    filter: Filter
+    document: Mapping[str, Any]
+    upsert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the first document that fits."""
+
+    filter: Filter
+
+
+Write = Insert | Update | Replace | Delete
+
+#: What one document may take, in every version of MongoDB.
+_MOST_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What became of many writes; they are named by their place among them, from 0.
+
+    Attributes:
+        inserted: How many were added by `Insert`.
+        matched: How many documents were found by `Update` and `Replace`.
+        deleted: How many were removed.
+        upserted: The `_id` of each that was inserted by an upsert.
+        failures: Our error for each that was refused, by the server or by the driver.
+        not_tried: Those behind the first failure, when they were to be sent in order.
+    """
+
+    inserted: int
+    matched: int
+    deleted: int
+    upserted: Mapping[int, Any] = field(default_factory=dict)
+    failures: Mapping[int, InfrastructureError] = field(default_factory=dict)
+    not_tried: tuple[int, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every write was applied."""
+        return not self.failures and not self.not_tried
+
+
+async def sent_in_bulk(
+    documents: "Documents", collection: str, writes: Sequence[Write], *, ordered: bool
+) -> BulkOutcome:
+    """Send them, inside a call that is going on already."""
+    where = documents.name
+    requests, refused = _written(writes, where, ordered=ordered)
+    if refused and documents.session is not None:
+        raise next(iter(refused.values()))
+    said: Any = {}
+    if requests:
+        try:
+            done = await documents.collection(collection).bulk_write(
+                list(requests.values()), ordered=ordered, session=documents.session
+            )
+            said = done.bulk_api_result
+        except BulkWriteError as error:
+            if documents.session is not None:
+                raise  # the transaction is over, so nothing was applied
+            said = error.details
+    return _outcome(said, list(requests), refused, len(writes), where, ordered=ordered)
+
+
+def _written(
+    writes: Sequence[Write], where: str, *, ordered: bool
+) -> tuple[dict[int, Any], dict[int, InfrastructureError]]:
+    """The driver's requests, and our errors for what cannot be written.
+
+    The driver writes piece by piece while it sends: it would refuse one of many after it has sent
+    those before, and not say so.
+    """
+    requests: dict[int, Any] = {}
+    refused: dict[int, InfrastructureError] = {}
+    for place, write in enumerate(writes):
+        try:
+            requests[place] = _request(write, where)
+        except Exception as error:
+            ours = refused_by_driver(error, where)
+            if ours is None:
+                raise
+            refused[place] = ours
+            if ordered:
+                break
+    return requests, refused
+
+
+def _request(write: Write, where: str) -> Any:
+    if isinstance(write, Insert):
+        return pymongo.InsertOne(RawBSONDocument(_encoded(with_id(write.document, ObjectId))))
+    check_filter(write.filter, where)
+    match write:
+        case Update(filter, update, upsert):
+            _encoded({"filter": filter, "update": update})
+            return pymongo.UpdateOne(filter, update, upsert=upsert)
+        case Replace(filter, document, upsert):
+            _encoded(document)
+            _encoded(filter)
+            return pymongo.ReplaceOne(filter, document, upsert=upsert)
+        case Delete(filter):
+            _encoded(filter)
+            return pymongo.DeleteOne(filter)
+
+
+def _encoded(document: Filter) -> bytes:
+    found = encode(document, codec_options=VALUES)
+    if len(found) > _MOST_BYTES:
+        raise DocumentTooLarge("more than 16 MB")
+    return found
+
+
+def _outcome(
+    said: Any,
+    places: Sequence[int],
+    refused: dict[int, InfrastructureError],
+    number: int,
+    where: str,
+    *,
+    ordered: bool,
+) -> BulkOutcome:
+    if said.get("writeConcernErrors"):
+        raise OutcomeUnknownError(
+            "the writes were applied, and not every member has confirmed them", where=where
+        )
+    failures = refused | {
+        places[one["index"]]: refusal(one, where=where, seconds=0)
+        for one in said.get("writeErrors", ())
+    }
+    first = min(failures, default=number) if ordered else number
+    return BulkOutcome(
+        inserted=said.get("nInserted", 0),
+        matched=said.get("nMatched", 0),
+        deleted=said.get("nRemoved", 0),
+        upserted={places[one["index"]]: read_value(one["_id"]) for one in said.get("upserted", ())},
+        failures={place: failures[place] for place in sorted(failures) if place <= first},
+        not_tried=tuple(range(first + 1, number)),
+    )

@@ -1,0 +1,170 @@
+"""Servers that follow the primary, read from while they are not too far behind."""
+
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from infrastructure.connections.database.conflicts import TransactionConflictError
+from infrastructure.connections.database.sql.session import BoundedSession
+from infrastructure.connections.database.sql.transactions import Isolation
+from infrastructure.errors import (
+    AuthenticationError,
+    DeadlineExceededError,
+    InfrastructureError,
+    NotFoundError,
+    RejectedError,
+)
+from infrastructure.observability.logging import get_logger
+from infrastructure.resilience import SingleFlight, deadline
+
+if TYPE_CHECKING:
+    from infrastructure.connections.database.postgres.manager import PostgresConnectionManager
+
+_log = get_logger(__name__)
+#: The longest that a reader waits to learn how far a replica is behind.
+_ASK_SECONDS = 1.0
+#: How long one is left alone that gave no answer.
+_PAUSE_SECONDS = 5.0
+#: A replay that was in the way of a reader among them.
+_OF_THE_REPLICA = (AuthenticationError, NotFoundError, TransactionConflictError)
+_POSITION = "SELECT CAST(pg_current_wal_lsn() AS text) AS position, clock_timestamp() AS now"
+#: A replica that has replayed as far as the primary had written is not behind, however long ago
+#: the last transaction was; that it has replayed all it has received says nothing, for it may
+#: have lost the primary. Else it has all that was committed up to the last one it replayed.
+_BEHIND = """
+SELECT pg_is_in_recovery() AS follows,
+  pg_last_wal_replay_lsn() >= CAST(CAST(:position AS text) AS pg_lsn) AS has_all,
+  CAST(extract(epoch FROM CAST(:now AS timestamptz) - pg_last_xact_replay_timestamp())
+    AS double precision) AS behind_seconds
+"""
+
+
+class Replica:
+    """One of them, and how old its data are at most."""
+
+    def __init__(self, manager: "PostgresConnectionManager") -> None:
+        self.manager = manager
+        self._as_of = float("-inf")
+        self._left_alone_until = 0.0
+        self._asking: SingleFlight[None] = SingleFlight()
+
+    def is_fresh(self, seconds: float) -> bool:
+        """Whether its data are surely not older than that."""
+        return time.monotonic() - self._as_of <= seconds
+
+    async def is_usable(self, primary: "PostgresConnectionManager", seconds: float) -> bool:
+        """As `is_fresh`; it is asked where that is not known, by one caller for all."""
+        if time.monotonic() < self._left_alone_until:
+            return False
+        if not self.is_fresh(seconds):
+            await self._asking.do("", lambda: self._ask(primary))
+        return self.is_fresh(seconds)
+
+    def leave_alone(self, error: InfrastructureError) -> None:
+        """It failed; unless it was the work of others, it is not read from for a while."""
+        if isinstance(error, TransactionConflictError):
+            return
+        self._as_of = float("-inf")
+        self._left_alone_until = time.monotonic() + _PAUSE_SECONDS
+        _log.warning("replica left alone", where=self.manager.name, reason=str(error))
+
+    async def _ask(self, primary: "PostgresConnectionManager") -> None:
+        asked_at = time.monotonic()
+        (position,) = await primary.execute_query(_POSITION)
+        try:
+            async with deadline(_ASK_SECONDS, self.manager.name):
+                (found,) = await self.manager.execute_query(_BEHIND, position)
+            if not found["follows"]:
+                raise RejectedError(
+                    "is no replica: it follows nobody",
+                    where=self.manager.name,
+                    hint="Take it out of `replicas`.",
+                )
+        except InfrastructureError as error:
+            self.leave_alone(error)
+            return
+        behind = 0.0 if found["has_all"] else found["behind_seconds"]
+        self._as_of = float("-inf") if behind is None else asked_at - max(0.0, behind)
+
+
+class Replicas:
+    """Those of one primary, in turn; each has a pool of its own.
+
+    Args:
+        primary: Who is asked how far it has come; where it gives no answer, nobody is read from.
+    """
+
+    def __init__(self, primary: "PostgresConnectionManager") -> None:
+        self._primary = primary
+        self._all: tuple[Replica, ...] = ()
+        self._turns = count()
+
+    def open(self) -> None:
+        """Have a manager for each; it connects when it is first read from."""
+        primary = self._primary
+        self._all = tuple(
+            Replica(type(primary)(settings, name=f"{primary.name}.replicas.{number}"))
+            for number, settings in enumerate(primary.settings.of_replicas())
+        )
+        for replica in self._all:
+            replica.manager.credentials = primary.credentials
+
+    async def close(self) -> None:
+        """Close them."""
+        replicas, self._all = self._all, ()
+        for replica in replicas:
+            await replica.manager.disconnect()
+
+    async def execute_query(
+        self, sql: str, params: Mapping[str, Any] | None
+    ) -> list[dict[str, Any]] | None:
+        """The answer of a replica; None where the primary is to be asked."""
+        replica = await self._usable()
+        if replica is None:
+            return None
+        try:
+            return await replica.manager.execute_query(sql, params)
+        except InfrastructureError as error:
+            if not _is_of_the_replica(error):
+                raise
+            replica.leave_alone(error)
+            if isinstance(error, DeadlineExceededError):  # there is no time left for another
+                raise
+            return None
+
+    async def session(
+        self, ends: AsyncExitStack, isolation: Isolation | None
+    ) -> BoundedSession | None:
+        """A session of a replica, closed with `ends`; None where the primary is to serve it."""
+        replica = await self._usable() if isolation != "serializable" else None
+        if replica is None:
+            return None
+        try:
+            async with AsyncExitStack() as own:
+                session = await own.enter_async_context(
+                    replica.manager.session(isolation=isolation, read_only=True)
+                )
+                await session.connection()
+                ends.push_async_exit(own.pop_all())
+                return session
+        except InfrastructureError as error:
+            if not _is_of_the_replica(error):
+                raise
+            replica.leave_alone(error)
+            return None
+
+    async def _usable(self) -> Replica | None:
+        await self._primary.connect()
+        replicas, turn = self._all, next(self._turns)
+        for number in range(len(replicas)):
+            replica = replicas[(turn + number) % len(replicas)]
+            if await replica.is_usable(self._primary, self._primary.settings.max_lag_seconds):
+                return replica
+        return None
+
+
+def _is_of_the_replica(error: InfrastructureError) -> bool:
+    """Whether the primary might give another answer: a statement it refuses as well."""
+    return not isinstance(error, RejectedError) or isinstance(error, _OF_THE_REPLICA)

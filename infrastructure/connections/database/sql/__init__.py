@@ -1,0 +1,1 @@
+"""What the SQL databases share: engines, sessions, transactions, for tasks and for threads."""

@@ -1,0 +1,1 @@
+"""What the managers of AWS's services share."""
