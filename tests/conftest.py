@@ -18,6 +18,7 @@ from infrastructure.servers.moto import MotoServer
 from infrastructure.servers.seaweedfs import SeaweedServer
 from infrastructure.servers.valkey_cluster import ValkeyCluster
 from infrastructure.servers.valkey_sentinel import ValkeySentinels
+from tests.warm_python import ENVIRONMENT, WarmPython
 
 pytest_plugins = ["pytester"]
 
@@ -25,15 +26,14 @@ ServerT = TypeVar("ServerT", bound=LocalServer)
 #: Fixtures that are slow to make or large: one process of pytest has them, and all their tests.
 LARGE = (
     "chroma",
-    "installed",
     "jira",
     "llama",
     "mongodb",
     "moto",
     "seaweed",
-    "sources",
     "valkey_cluster",
     "valkey_sentinels",
+    "warm_python",
 )
 
 
@@ -44,12 +44,20 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+@pytest.hookimpl(tryfirst=True)  # the node ids are given their group by a later one
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `--dist loadgroup`, the tests of a large fixture go to one process."""
     for item in items:
         asked = [name for name in LARGE if name in getattr(item, "fixturenames", ())]
         if asked:
             item.add_marker(pytest.mark.xdist_group(asked[0]))
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[WarmPython]:
+    """Runs programs as a reader would, without the wait for what they import."""
+    with WarmPython(ENVIRONMENT) as python:
+        yield python
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """Every example runs, and prints what its reader is told it prints."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +8,6 @@ from tests.warm_python import WarmPython
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-
-
-@pytest.fixture(scope="module")
-def warm_python() -> Iterator[WarmPython]:
-    with WarmPython(os.environ) as python:
-        yield python
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

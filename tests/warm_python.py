@@ -1,8 +1,7 @@
-"""Programs run by an interpreter that has the drivers' packages imported already.
+"""Programs run by an interpreter that has imported the drivers' packages and this project already.
 
-Each program gets a fork of it: a process of its own, in a folder of its own, with nothing of this
-project imported. Importing the packages takes most of a second, which hundreds of programs of a
-line or two would pay again each.
+Each program gets a fork of it: a process of its own, in a folder of its own. Importing takes a
+second, which hundreds of programs of a line or two would pay again each.
 
     with WarmPython(environment) as python:
         done = python.run(["program.py"], folder)
@@ -29,7 +28,16 @@ from types import TracebackType
 from typing import Any, Self
 
 TIMEOUT_SECONDS = 60
-#: What programs of this project import sooner or later, and is nobody's to be tested here.
+#: Where the commands of this environment are.
+SCRIPTS = Path(sys.executable).parent
+#: What a program of a reader sees: a terminal of a common width, and no setting of anybody.
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name in {"HOME", "LANG"}},
+    "PATH": f"{SCRIPTS}:{os.environ['PATH']}",
+    "COLUMNS": "140",
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
+}
+#: What programs of this project import sooner or later; none of it does anything by that.
 PACKAGES = (
     "aiosqlite",
     "asyncpg",
@@ -49,6 +57,8 @@ PACKAGES = (
     "starlette",
     "typer",
     "yaml",
+    "containers.application",
+    "containers.cli.app",
 )
 
 

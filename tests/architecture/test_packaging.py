@@ -20,11 +20,11 @@ from packaging.utils import canonicalize_name
 
 from tests.architecture.sources import ROOT, SOURCES, python_files
 
+pytestmark = pytest.mark.xdist_group("installed")  # three times, and not in each process again
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = {str(path.relative_to(ROOT)) for path in python_files(*SOURCES)}
 RESOURCES = {path.relative_to(ROOT / "resources") for path in (ROOT / "resources").rglob("*.*")}
-
-pytestmark = pytest.mark.xdist_group("packaging")  # three installations, and each of them once
 
 #: Run inside an installed project, far from the checkout.
 PROBE = """

@@ -1,11 +1,9 @@
 """Every block of the README and of docs/ is run: programs, settings, tests and terminals."""
 
-import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 
 from containers import Container
 from infrastructure.config import load_settings
-from tests.warm_python import WarmPython
+from tests.warm_python import ENVIRONMENT, SCRIPTS, WarmPython
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = {
@@ -27,19 +25,6 @@ BLOCKS = [
     for name, text in PAGES.items()
     for found in BLOCK.finditer(text)
 ]
-SCRIPTS = Path(sys.executable).parent
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if name in {"HOME", "LANG"}},
-    "PATH": f"{SCRIPTS}:{os.environ['PATH']}",
-    "COLUMNS": "140",
-    "HAYSTACK_TELEMETRY_ENABLED": "False",
-}
-
-
-@pytest.fixture(scope="module")
-def warm_python() -> Iterator[WarmPython]:
-    with WarmPython(ENVIRONMENT) as python:
-        yield python
 
 
 @pytest.mark.parametrize(("language", "text", "printed"), BLOCKS)
