@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.cache import CacheService
-from infrastructure.cache.implementations.redis import RedisCacheProvider
-from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis import RedisCacheProvider, RedisCacheSettings
 from infrastructure.servers.valkey import ValkeyServer, ask
 from tests.faults.proxy import FaultProxy
 from tests.redis_address import address

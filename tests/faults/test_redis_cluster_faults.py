@@ -10,8 +10,7 @@ import pytest
 from redis.crc import key_slot
 
 from infrastructure.cache.base import MISSING
-from infrastructure.cache.implementations.redis import RedisCacheProvider
-from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis import RedisCacheProvider, RedisCacheSettings
 from infrastructure.connections.redis_cluster import Cluster
 from infrastructure.connections.redis_pool import Call
 from infrastructure.errors import (

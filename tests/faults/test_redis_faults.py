@@ -14,8 +14,7 @@ from loguru import logger
 
 from infrastructure.cache import CacheService
 from infrastructure.cache.base import MISSING, BaseCacheProvider
-from infrastructure.cache.implementations.redis import RedisCacheProvider
-from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis import RedisCacheProvider, RedisCacheSettings
 from infrastructure.connections.database.redis import (
     RedisConnectionManager,
     RedisConnectionSettings,

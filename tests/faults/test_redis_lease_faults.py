@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infrastructure.cache.implementations.redis import RedisCacheProvider
-from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis import RedisCacheProvider, RedisCacheSettings
 from infrastructure.errors import DeadlineExceededError
 from infrastructure.servers.base import LocalServer
 from tests.faults.cache_fault_contract import TIMEOUT, port_of

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infrastructure.cache.implementations.redis import RedisCacheProvider
-from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis import RedisCacheProvider, RedisCacheSettings
 from infrastructure.connections.redis_address import Endpoint
 from infrastructure.connections.redis_pool import Call
 from infrastructure.connections.redis_sentinel import SentinelMaster

@@ -6,8 +6,7 @@ import pytest
 
 from infrastructure.cache import CacheFactory, CacheService, CacheType
 from infrastructure.cache.implementations.memory import InMemoryCacheProvider, MemoryCacheSettings
-from infrastructure.cache.implementations.redis import RedisCacheProvider
-from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis import RedisCacheProvider, RedisCacheSettings
 from infrastructure.errors import UnknownKindError
 from tests.infrastructure.cache.conftest import Configure
 

@@ -7,8 +7,7 @@ import pytest
 from infrastructure.cache import CacheEntryOptions, CacheService
 from infrastructure.cache.base import BaseCacheProvider
 from infrastructure.cache.implementations.memory import InMemoryCacheProvider, MemoryCacheSettings
-from infrastructure.cache.implementations.redis import RedisCacheProvider
-from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis import RedisCacheProvider, RedisCacheSettings
 from infrastructure.errors import Category, ConflictError, UnavailableError, UnsupportedError
 from infrastructure.servers.process import free_port
 from tests.infrastructure.cache.node import Node

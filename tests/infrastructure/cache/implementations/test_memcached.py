@@ -10,8 +10,8 @@ from infrastructure.cache.implementations.memcached import (
     MemcachedCacheProvider,
     MemcachedCacheSettings,
 )
-from infrastructure.cache.implementations.memcached_items import Item, _item, name_of
-from infrastructure.cache.implementations.memcached_line import Store, Stored
+from infrastructure.cache.implementations.memcached.items import Item, _item, name_of
+from infrastructure.cache.implementations.memcached.line import Store, Stored
 from infrastructure.config.models.serialization import EnvelopeSettings
 from infrastructure.errors import UnsupportedError
 from infrastructure.serialization import Envelope, Reason, UnreadableError, encode

@@ -7,8 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from infrastructure.cache.base import MISSING
-from infrastructure.cache.implementations.redis import RedisCacheProvider
-from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis import RedisCacheProvider, RedisCacheSettings
 from infrastructure.connections.redis_client import build_client
 from infrastructure.errors import UnsupportedError
 from infrastructure.serialization import Envelope

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
-from infrastructure.cache.implementations.redis_names import PhysicalNames
+from infrastructure.cache.implementations.redis.names import PhysicalNames
 
 KEYS = st.text(alphabet=st.sampled_from("ab:%{}7BD"), max_size=12)
 PREFIXES = st.sampled_from(["", "shop:", "{shop}:", "a{b}c", "%7B"])

@@ -17,7 +17,7 @@ from infrastructure.cache.implementations.memory import (
     InMemoryCacheProvider,
     MemoryCacheSettings,
 )
-from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis import RedisCacheSettings
 from infrastructure.cache.implementations.tiered import TieredCacheProvider, TieredCacheSettings
 from infrastructure.errors import InfrastructureError, UnavailableError
 from infrastructure.servers.base import LocalServer

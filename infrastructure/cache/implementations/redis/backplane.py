@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from infrastructure.cache.backplane import Backplane, Changed
-from infrastructure.cache.implementations.redis_names import PhysicalNames
+from infrastructure.cache.implementations.redis.names import PhysicalNames
 from infrastructure.connections.redis_line import Line
 from infrastructure.connections.redis_listener import RedisListener
 from infrastructure.errors import UnsupportedError

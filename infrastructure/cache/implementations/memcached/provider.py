@@ -14,9 +14,9 @@ from pydantic import Field, SecretStr, model_validator
 
 from infrastructure.cache.base import MISSING, BaseCacheProvider, CacheRegistry, CacheType
 from infrastructure.cache.implementations.breaker_settings import CacheBreakerSettings
-from infrastructure.cache.implementations.memcached_items import Item, Items, name_of
-from infrastructure.cache.implementations.memcached_line import Line, Store
-from infrastructure.cache.implementations.memcached_pool import MemcachedPool, raise_doubt
+from infrastructure.cache.implementations.memcached.items import Item, Items, name_of
+from infrastructure.cache.implementations.memcached.line import Line, Store
+from infrastructure.cache.implementations.memcached.pool import MemcachedPool, raise_doubt
 from infrastructure.cache.implementations.whole_numbers import sum_of
 from infrastructure.config.models.cache import CacheSettings
 from infrastructure.config.models.serialization import EnvelopeSettings

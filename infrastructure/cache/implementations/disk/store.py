@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from infrastructure.cache.implementations.disk_file import CacheFile, is_damage, translated
+from infrastructure.cache.implementations.disk.file import CacheFile, is_damage, translated
 
 T = TypeVar("T")
 

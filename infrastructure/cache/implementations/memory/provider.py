@@ -14,8 +14,8 @@ from infrastructure.cache.base import (
     CacheType,
     SyncAccess,
 )
-from infrastructure.cache.implementations.memory_entries import BoundedEntries, Entry, size_of
-from infrastructure.cache.implementations.memory_leases import Leases
+from infrastructure.cache.implementations.memory.entries import BoundedEntries, Entry, size_of
+from infrastructure.cache.implementations.memory.leases import Leases
 from infrastructure.cache.implementations.whole_numbers import sum_of
 from infrastructure.cache.snapshots import UNCHANGEABLE, is_unchangeable
 from infrastructure.config.models.cache import CacheSettings

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Final
 
 from infrastructure.cache.backplane import Backplane
 from infrastructure.cache.base import BaseCacheProvider, CacheRegistry, CacheType
-from infrastructure.cache.implementations import redis_scripts as scripts
-from infrastructure.cache.implementations.redis_backplane import RedisBackplane
-from infrastructure.cache.implementations.redis_names import PhysicalNames
-from infrastructure.cache.implementations.redis_settings import RedisCacheSettings
-from infrastructure.cache.implementations.redis_values import END, StoredValues
+from infrastructure.cache.implementations.redis import scripts
+from infrastructure.cache.implementations.redis.backplane import RedisBackplane
+from infrastructure.cache.implementations.redis.names import PhysicalNames
+from infrastructure.cache.implementations.redis.settings import RedisCacheSettings
+from infrastructure.cache.implementations.redis.values import END, StoredValues
 from infrastructure.cache.implementations.whole_numbers import INT_MAX, INT_MIN
 from infrastructure.connections.redis_component import RedisComponent
 from infrastructure.connections.redis_errors import code_word

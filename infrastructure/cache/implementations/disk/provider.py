@@ -17,8 +17,8 @@ from infrastructure.cache.base import (
     CacheType,
     SyncAccess,
 )
-from infrastructure.cache.implementations.disk_file import CacheFile
-from infrastructure.cache.implementations.disk_store import DiskStore, Transaction
+from infrastructure.cache.implementations.disk.file import CacheFile
+from infrastructure.cache.implementations.disk.store import DiskStore, Transaction
 from infrastructure.cache.implementations.whole_numbers import sum_of
 from infrastructure.config.models.cache import CacheSettings
 from infrastructure.config.models.serialization import EnvelopeSettings

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from infrastructure.cache.implementations.memcached_line import Line
+from infrastructure.cache.implementations.memcached.line import Line
 from infrastructure.connections.tls import tls_failure
 from infrastructure.errors import (
     OutcomeUnknownError,

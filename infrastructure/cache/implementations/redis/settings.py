@@ -3,7 +3,7 @@
 from pydantic import Field, field_validator
 
 from infrastructure.cache.implementations.breaker_settings import CacheBreakerSettings
-from infrastructure.cache.implementations.redis_names import PhysicalNames
+from infrastructure.cache.implementations.redis.names import PhysicalNames
 from infrastructure.config.models.base import Seconds
 from infrastructure.config.models.cache import CacheSettings
 from infrastructure.config.models.serialization import EnvelopeSettings
