@@ -22,6 +22,8 @@ from infrastructure.errors import (
 )
 
 _MAX_TEXT = 300
+_DEEPEST = 4
+_MOST_PARTS = 5
 _LEAVES: dict[int, tuple[type[InfrastructureError], str]] = {
     HTTPStatus.UNAUTHORIZED: (AuthenticationError, "Check the credentials of this block."),
     HTTPStatus.FORBIDDEN: (AuthenticationError, "Check what these credentials may do."),
@@ -117,10 +119,6 @@ def _told(found: Any, depth: int = 0) -> Iterator[str]:
             yield from _told(each, depth + 1)
 
 
-_DEEPEST = 4
-_MOST_PARTS = 5
-
-
 def _seconds(text: str) -> float | None:
     try:
         number = float(text)
@@ -132,6 +130,6 @@ def _seconds(text: str) -> float | None:
 def _until(text: str, now: datetime) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())

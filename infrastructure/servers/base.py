@@ -26,7 +26,7 @@ class LocalServer(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start and wait until it answers.
+        """Start and wait until it answers; harmless where it runs.
 
         Raises:
             UnavailableError: It did not answer within its start timeout, or ended; with the end

@@ -45,8 +45,6 @@ class ChromaServer(LocalServer):
         """
         if reason := self.reason_missing():
             raise UnavailableError(f"server 'chromadb' cannot be had: {reason}")
-        if self._process is not None and self._process.is_running:
-            return
         if self._process is None:
             self._process = ServerProcess(self.kind)
             self.port = free_port()

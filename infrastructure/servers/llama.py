@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
-from infrastructure.errors import UnavailableError
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.process import ServerProcess, free_port
 
@@ -39,11 +38,6 @@ class LlamaServer(LocalServer):
         self._process: ServerProcess | None = None
         self._port = 0
 
-    @property
-    def pid(self) -> int | None:
-        """The process id while it runs."""
-        return self._process.pid if self._process else None
-
     @classmethod
     def reason_missing(cls) -> str:
         """Why it cannot be had here; empty when it can."""
@@ -63,8 +57,13 @@ class LlamaServer(LocalServer):
             return
         self._process = ServerProcess("llama")
         self._port = free_port()
+        (self._process.folder / "llama.json").write_text(self._config(), encoding="utf-8")
         try:
-            self._run(self._process)
+            self._process.start(
+                [sys.executable, "-P", str(Path(__file__).with_name("llama_main.py"))],
+                is_ready=self._answers,
+                timeout_seconds=_READY_SECONDS,
+            )
         except BaseException:
             self.stop()
             raise
@@ -76,21 +75,6 @@ class LlamaServer(LocalServer):
         if process is not None:
             process.close()
         self.url = ""
-
-    def restart(self) -> None:
-        """End it and start it anew on the same port."""
-        if self._process is None:
-            raise UnavailableError("server 'llama' was not started")
-        self._process.end()
-        self._run(self._process)
-
-    def _run(self, process: ServerProcess) -> None:
-        (process.folder / "llama.json").write_text(self._config(), encoding="utf-8")
-        process.start(
-            [sys.executable, "-P", str(Path(__file__).with_name("llama_main.py"))],
-            is_ready=self._answers,
-            timeout_seconds=_READY_SECONDS,
-        )
 
     def _config(self) -> str:
         wanted = {

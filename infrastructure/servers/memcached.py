@@ -62,13 +62,8 @@ class MemcachedServer(LocalServer):
             process.kill()  # it has nothing to save, and would take a second to end by itself
             process.close()
 
-    def restart(self) -> None:
-        """End it and start it again on the same port; its data is gone."""
-        self.kill()
-        self.start()
-
     def kill(self) -> None:
-        """End it as a crash would; `start()` brings it back on the same port."""
+        """End it as a crash would; `start()` brings it back on the same port, without its data."""
         self._running().kill()
 
     def freeze(self) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import secrets
+import socket
 import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from infrastructure.servers.base import LocalServer
 from infrastructure.servers.process import ServerProcess, free_port
 
 _USER = "switchgear"
-_PROBE_MILLISECONDS = 1000
+_PROBE_SECONDS = 1.0
 _BOUNDS = ("connectTimeoutMS", "serverSelectionTimeoutMS", "socketTimeoutMS")
 
 
@@ -101,6 +102,8 @@ class MongodbServer(LocalServer):
     def _lets_its_user_in(self) -> bool:
         from pymongo.errors import OperationFailure, PyMongoError
 
+        # where nothing listens yet, the driver would look again after half a second only
+        socket.create_connection(("127.0.0.1", self.port), timeout=_PROBE_SECONDS).close()
         try:
             with self._client() as client:
                 if not client.admin.command("usersInfo", _USER)["users"]:
@@ -115,5 +118,5 @@ class MongodbServer(LocalServer):
     def _client(self, **login: Any) -> Any:
         from pymongo import MongoClient
 
-        bounds: Any = dict.fromkeys(_BOUNDS, _PROBE_MILLISECONDS)
+        bounds: Any = dict.fromkeys(_BOUNDS, int(1000 * _PROBE_SECONDS))
         return MongoClient("127.0.0.1", self.port, directConnection=True, **bounds, **login)

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
-from infrastructure.errors import UnavailableError
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.process import ServerProcess, free_port
 
@@ -61,13 +60,6 @@ class MotoServer(LocalServer):
         if process is not None:
             process.kill()  # it has nothing to save
             process.close()
-
-    def restart(self) -> None:
-        """End it and start it anew on the same port; its tables are gone."""
-        if self._process is None:
-            raise UnavailableError("server 'dynamodb' was not started")
-        self._process.kill()
-        self.start()
 
     def _write_wishes(self, folder: Path) -> None:
         wanted = {

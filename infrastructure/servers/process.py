@@ -75,7 +75,7 @@ class ServerProcess:
         environ: Mapping[str, str] | None = None,
         user: str | int | None = None,
     ) -> None:
-        """Spawn `command` and wait until `is_ready()` says True.
+        """Spawn `command` and wait until `is_ready()` says True; nothing happens where it runs.
 
         Args:
             command: The program and its arguments; no shell. Passwords belong into a file in
@@ -88,6 +88,8 @@ class ServerProcess:
         Raises:
             UnavailableError: It ended, or did not answer in time; with the end of its log.
         """
+        if self.is_running:
+            return
         with (self.folder / "server.log").open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - no shell, and the caller is our own code
                 list(command),

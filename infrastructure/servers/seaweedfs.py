@@ -2,14 +2,12 @@
 
 import base64
 import hmac
+import http.client
 import json
 import secrets
 import shutil
 import sysconfig
-import urllib.error
-import urllib.request
 from email.utils import formatdate
-from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
 
@@ -85,13 +83,6 @@ class SeaweedServer(LocalServer):
         ports = ((part, self._ports[f"{part}.port.grpc"]) for part in _PARTS)
         return [_SOCKETS / f"seaweedfs-{part}-grpc-{port}.sock" for part, port in ports]
 
-    def restart(self) -> None:
-        """End it as a crash would and start it on the same port with the same data."""
-        if self._process is None:
-            raise UnavailableError("server 's3' was not started")
-        self._process.kill()
-        self.start()
-
     def _write_keys(self, folder: Path) -> None:
         """In a file, since arguments can be seen by other users."""
         key = {"accessKey": self.access_key_id, "secretKey": self.secret_access_key}
@@ -124,16 +115,14 @@ class SeaweedServer(LocalServer):
     def _answers(self) -> bool:
         """Whether an object can be written; the gateway listens before there is room for one."""
         place, now = f"/{_BUCKET}/ready", formatdate(usegmt=True)
-        headers = {"Date": now, "Content-Type": "", "Authorization": self._signed(place, now)}
-        request = urllib.request.Request(  # noqa: S310 - our own server
-            f"{self.url}{place}", data=b"1", headers=headers, method="PUT"
-        )
+        headers = {"Date": now, "Authorization": self._signed(place, now)}
+        address = ("127.0.0.1", self._ports["s3.port"])
+        connection = http.client.HTTPConnection(*address, timeout=_PROBE_SECONDS)
         try:
-            with urllib.request.urlopen(request, timeout=_PROBE_SECONDS) as answer:  # noqa: S310 - the same
-                return bool(answer.status == HTTPStatus.OK)
-        except urllib.error.HTTPError as error:
-            error.close()
-            return False
+            connection.request("PUT", place, b"1", headers)
+            return connection.getresponse().status == http.client.OK
+        finally:
+            connection.close()
 
     def _signed(self, place: str, now: str) -> str:
         """A signature of version 2, which takes one line."""
@@ -145,10 +134,12 @@ class SeaweedServer(LocalServer):
 def _chosen_ports() -> dict[str, int]:
     """For each part one for HTTP and one beside it, by the names of its options."""
     names = [f"{part}.port{suffix}" for part in _PARTS for suffix in ("", ".grpc")]
-    ports = {name: free_port() for name in names}
-    while ports["admin.port"] > _HIGHEST_ADMIN_PORT:
-        ports["admin.port"] = free_port()
-    return {**ports, "admin.port.grpc": ports["admin.port"] + _ADMIN_OFFSET}
+    while True:
+        ports = {name: free_port() for name in names}
+        ports["admin.port.grpc"] = ports["admin.port"] + _ADMIN_OFFSET
+        is_distinct = len(set(ports.values())) == len(ports)
+        if is_distinct and ports["admin.port"] <= _HIGHEST_ADMIN_PORT:
+            return ports
 
 
 def _binary() -> str | None:

@@ -70,7 +70,7 @@ class ValkeyServer(LocalServer):
         process, self._process = self._process, None
         self.url = self._given
         if process is not None:
-            process.send(signal.SIGCONT)  # a frozen process would not hear that it is to end
+            process.kill()  # it keeps nothing, and frozen it would not hear a request
             process.close()
 
     def restart(self) -> None:

@@ -1,9 +1,8 @@
-"""A master, a replica and sentinels of our own that watch them."""
+"""A master, a replica and a sentinel of our own that watches them."""
 
 import secrets
 import signal
 import time
-from collections.abc import Callable
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -28,7 +27,7 @@ bind 127.0.0.1
 port {port}
 dir {folder}
 protected-mode no
-sentinel monitor {name} 127.0.0.1 {master_port} {quorum}
+sentinel monitor {name} 127.0.0.1 {master_port} 1
 sentinel auth-pass {name} {password}
 sentinel down-after-milliseconds {name} {down_after_milliseconds}
 sentinel failover-timeout {name} 3000
@@ -36,26 +35,25 @@ sentinel failover-timeout {name} 3000
 
 
 class ValkeySentinels(LocalServer):
-    """Two servers, one the replica of the other, and `count` sentinels.
+    """Two servers, one the replica of the other, and a sentinel.
 
     Attributes:
         url: Of the server that is master at first.
         urls: Of both servers, the first master first.
-        sentinels: Each as host:port; they need no password.
-        master_name: The name the sentinels know the master by.
+        sentinels: The one, as host:port; it needs no password.
+        master_name: The name the sentinel knows the master by.
     """
 
     kind: ClassVar[str] = "redis sentinel"
     master_name: ClassVar[str] = "mymaster"
 
-    def __init__(self, count: int = 1, *, down_after_milliseconds: int = 500) -> None:
+    def __init__(self, *, down_after_milliseconds: int = 500) -> None:
         self.urls: list[str] = []
         self.sentinels: list[str] = []
-        self._count = count
         self._down_after_milliseconds = down_after_milliseconds
         self._password = ""
         self._servers: list[ServerProcess] = []
-        self._watchers: list[ServerProcess] = []
+        self._watcher: ServerProcess | None = None
 
     @classmethod
     def reason_missing(cls) -> str:
@@ -63,7 +61,7 @@ class ValkeySentinels(LocalServer):
         return ValkeyServer.reason_missing()
 
     def start(self) -> None:
-        """Start all, and wait until each sentinel knows the replica and its fellows."""
+        """Start all, and wait until the sentinel knows the replica."""
         self._password = secrets.token_hex(16)
         try:
             self._start()
@@ -73,15 +71,15 @@ class ValkeySentinels(LocalServer):
 
     def stop(self) -> None:
         """End every process that was started and remove its files."""
-        processes = [*self._watchers, *self._servers]
-        self._watchers, self._servers, self.urls, self.sentinels, self.url = [], [], [], [], ""
+        processes = [*([self._watcher] if self._watcher else []), *self._servers]
+        self._watcher, self._servers, self.urls, self.sentinels, self.url = None, [], [], [], ""
         for process in processes:
             process.kill()  # they keep nothing, and an orderly end takes a second each
             process.close()
 
     @property
     def master(self) -> str:
-        """Where the first sentinel says that the master is, as host:port."""
+        """Where the sentinel says that the master is, as host:port."""
         words = self.ask_sentinel("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.master_name).split()
         return f"{words[2].decode()}:{words[4].decode()}"
 
@@ -102,17 +100,8 @@ class ValkeySentinels(LocalServer):
         """Go on after `freeze()`."""
         self._servers[server].send(signal.SIGCONT)
 
-    def revive(self, server: int) -> None:
-        """Start a killed server again, as a replica of the present master, and wait for it."""
-        host, _, port = self.master.partition(":")
-        file = self._servers[server].folder / "valkey.conf"
-        kept = [line for line in file.read_text().splitlines() if "replicaof" not in line]
-        file.write_text("\n".join([*kept, f"replicaof {host} {port}", ""]))
-        self._spawn(self._servers[server], self.urls[server])
-        self._wait(self._is_watched, "did not see the server again")
-
     def fail_over(self) -> None:
-        """Have the sentinels make the replica master, while the master still runs."""
+        """Have the sentinel make the replica master, while the master still runs."""
         answer = self.ask_sentinel("SENTINEL", "FAILOVER", self.master_name)
         if not answer.startswith(b"+OK"):
             raise UnavailableError(f"the sentinel would not fail over: {answer.decode().strip()}")
@@ -122,16 +111,15 @@ class ValkeySentinels(LocalServer):
         return ask(self.urls[server], *command)
 
     def ask_sentinel(self, *command: str) -> bytes:
-        """One command to the first sentinel, and its raw answer."""
+        """One command to the sentinel, and its raw answer."""
         return ask(f"redis://{self.sentinels[0]}", *command)
 
     def _start(self) -> None:
         master_port = self._add_server("")
         self._add_server(f"replicaof 127.0.0.1 {master_port}\n")
         self.url = self.urls[0]
-        for _ in range(self._count):
-            self._add_sentinel(master_port)
-        self._wait(self._is_watched, "did not come to know each other")
+        self._add_sentinel(master_port)
+        self._wait()
 
     def _add_server(self, role: str) -> int:
         process, port = ServerProcess("redis"), free_port()
@@ -143,20 +131,18 @@ class ValkeySentinels(LocalServer):
         return port
 
     def _add_sentinel(self, master_port: int) -> None:
-        process, port = ServerProcess("redis-sentinel"), free_port()
-        self._watchers.append(process)
+        self._watcher, port = ServerProcess("redis-sentinel"), free_port()
         text = _SENTINEL.format(
             port=port,
-            folder=process.folder,
+            folder=self._watcher.folder,
             name=self.master_name,
             master_port=master_port,
-            quorum=self._count // 2 + 1,
             password=self._password,
             down_after_milliseconds=self._down_after_milliseconds,
         )
-        self._configure(process, text)
+        self._configure(self._watcher, text)
         self.sentinels.append(f"127.0.0.1:{port}")
-        self._spawn(process, f"redis://{self.sentinels[-1]}", "--sentinel")
+        self._spawn(self._watcher, f"redis://{self.sentinels[0]}", "--sentinel")
 
     def _configure(self, process: ServerProcess, text: str) -> None:
         file = process.folder / "valkey.conf"
@@ -167,16 +153,18 @@ class ValkeySentinels(LocalServer):
         command = [found_binary(), str(process.folder / "valkey.conf"), *options]
         process.start(command, is_ready=lambda: answers_ping(url))
 
-    def _is_watched(self) -> bool:
-        state = [ask(f"redis://{place}", "INFO", "sentinel") for place in self.sentinels]
-        whole = f"status=ok,address={self.master},slaves=1,sentinels={self._count}".encode()
-        linked = ask(self.urls[1 - self.master_at], "INFO", "replication")
-        return all(whole in each for each in state) and b"master_link_status:up" in linked
-
-    def _wait(self, is_reached: Callable[[], bool], failure: str) -> None:
+    def _wait(self) -> None:
         give_up = time.monotonic() + _START_SECONDS
-        while not is_reached():
+        while not self._is_watched():
             if time.monotonic() > give_up:
-                tails = "\n".join(process.log_tail()[-800:] for process in self._watchers)
-                raise UnavailableError(f"server 'redis sentinel' {failure}: {tails}")
+                tail = self._watcher.log_tail() if self._watcher else ""
+                raise UnavailableError(
+                    f"server 'redis sentinel' did not come to know the replica: {tail}"
+                )
             time.sleep(0.02)
+
+    def _is_watched(self) -> bool:
+        state = self.ask_sentinel("INFO", "sentinel")
+        whole = f"status=ok,address={self.master},slaves=1,sentinels=1".encode()
+        linked = self.ask(1 - self.master_at, "INFO", "replication")
+        return whole in state and b"master_link_status:up" in linked

@@ -1,7 +1,7 @@
 """The kinds that speak HTTP, behind a network that misbehaves."""
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -12,7 +12,7 @@ from infrastructure.connections.external.confluence import (
 from infrastructure.connections.external.http import HttpConnectionManager, HttpSettings
 from infrastructure.connections.external.jira import JiraConnectionManager, JiraSettings
 from infrastructure.errors import OutcomeUnknownError, UnavailableError
-from tests.contracts.connection_faults import DEADLINE_SECONDS, ConnectionFaults
+from tests.contracts.connection_faults import ConnectionFaults
 from tests.faults.proxy import FaultProxy
 from tests.infrastructure.connections.external.raw_server import (
     RawServer,
@@ -21,6 +21,8 @@ from tests.infrastructure.connections.external.raw_server import (
     json_answer,
 )
 
+#: Twenty calls at once take a tenth of it.
+DEADLINE_SECONDS = 0.3
 TOKEN = "the-right-token"
 ANSWER = {"id": "1", "key": "A-1", "displayName": "Mia"}
 
@@ -51,6 +53,7 @@ def settings_of(proxy: FaultProxy, **changed: Any) -> dict[str, Any]:
         "timeout_seconds": DEADLINE_SECONDS,
         "connect_timeout_seconds": DEADLINE_SECONDS,
         "drain_timeout_seconds": 1.0,
+        "max_attempts": 2,
         **changed,
     }
 
@@ -67,7 +70,11 @@ def http_of(proxy: FaultProxy, **changed: Any) -> HttpConnectionManager:
     return HttpConnectionManager(HttpSettings.model_validate(found), name="external.instances.tool")
 
 
-class TestHttp(ConnectionFaults):
+class HttpFaults(ConnectionFaults):
+    deadline_seconds: ClassVar[float] = DEADLINE_SECONDS
+
+
+class TestHttp(HttpFaults):
     @pytest.fixture
     async def manager(self, proxy: FaultProxy) -> AsyncIterator[HttpConnectionManager]:
         async for manager in closed_at_the_end(http_of(proxy), proxy):
@@ -80,7 +87,7 @@ class TestHttp(ConnectionFaults):
         return {"auth": {"kind": "bearer", "token": "not-this-one"}}
 
 
-class TestJira(ConnectionFaults):
+class TestJira(HttpFaults):
     @pytest.fixture
     async def manager(self, proxy: FaultProxy) -> AsyncIterator[JiraConnectionManager]:
         settings = JiraSettings.model_validate(settings_of(proxy, token=TOKEN))
@@ -95,7 +102,7 @@ class TestJira(ConnectionFaults):
         return {"token": "not-this-one"}
 
 
-class TestConfluence(ConnectionFaults):
+class TestConfluence(HttpFaults):
     @pytest.fixture
     async def manager(self, proxy: FaultProxy) -> AsyncIterator[ConfluenceConnectionManager]:
         settings = ConfluenceSettings.model_validate(settings_of(proxy, token=TOKEN))
@@ -121,7 +128,7 @@ async def test_a_get_whose_answer_is_cut_is_made_again(server, proxy, client):
     proxy.half_reply(20)
     with pytest.raises(UnavailableError):
         await client.get_json("x")
-    assert len([seen for seen in server.seen if seen.path == "/x"]) == 3
+    assert len([seen for seen in server.seen if seen.path == "/x"]) == 2
 
 
 async def test_a_post_whose_answer_is_cut_is_made_once(server, proxy, client):
@@ -141,12 +148,6 @@ async def test_a_post_that_found_no_connection_was_not_sent(server, proxy, clien
 async def test_a_post_on_lines_that_died_idle_takes_a_new_one(server, proxy, client):
     await proxy.drop_connections()
     assert (await client.request("POST", "x")).json() == ANSWER
-
-
-async def test_a_post_in_silence_is_in_doubt(proxy, client):
-    proxy.black_hole()
-    with pytest.raises(OutcomeUnknownError):
-        await client.request("POST", "x")
 
 
 async def test_a_download_cut_in_the_middle_is_told(proxy, client):

@@ -3,10 +3,12 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from loguru import logger
 
 from infrastructure.connections.external.s3 import S3ConnectionManager
 from infrastructure.connections.external.s3.settings import MEBIBYTE, S3Settings
@@ -55,14 +57,17 @@ async def manager(seaweed: SeaweedServer, proxy: FaultProxy) -> AsyncIterator[S3
     await manager.disconnect()
 
 
-@pytest.fixture
-async def long(seaweed: SeaweedServer) -> AsyncIterator[bytes]:
+@pytest.fixture(scope="module")
+def long(seaweed: SeaweedServer) -> bytes:
     """What `long` has: more than lies in the buffers on its way."""
     data = os.urandom(MEBIBYTE) * 8
-    async with S3ConnectionManager(S3Settings.model_validate(aws_address(seaweed))) as direct:
-        await direct.put("long", data)
-        yield data
-        await direct.delete("long")
+
+    async def put() -> None:
+        async with S3ConnectionManager(S3Settings.model_validate(aws_address(seaweed))) as direct:
+            await direct.put("long", data)
+
+    asyncio.run(put())
+    return data
 
 
 class TestS3(ConnectionFaults):
@@ -121,6 +126,38 @@ async def test_a_stream_that_breaks_off_says_so_and_goes_on_from_there(
     assert got == long
 
 
+async def test_streams_through_an_outage_log_its_beginning_once(
+    manager: S3ConnectionManager, proxy: FaultProxy
+):
+    await manager.ping()
+    await proxy.refuse()
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}", level="INFO")
+    try:
+        for _ in range(2):
+            with pytest.raises(UnavailableError):
+                await anext(manager.stream("long"))
+    finally:
+        logger.remove(sink)
+    assert [line.strip() for line in lines] == ["connection down"]
+
+
+async def test_closing_that_waits_no_longer_ends_a_stream_and_a_call_with_our_errors(
+    seaweed: SeaweedServer, proxy: FaultProxy, long: bytes
+):
+    shape = {"max_connections": 1, "drain_timeout_seconds": 0.01, "timeout_seconds": 5}
+    manager = through(proxy, seaweed, **shape)
+    async with aclosing(manager.stream("long")) as pieces:
+        await anext(pieces)
+        waiting = asyncio.create_task(manager.head("long"))
+        await asyncio.sleep(0)
+        await manager.disconnect()
+        with pytest.raises(StreamTruncatedError):
+            assert [piece async for piece in pieces]
+    with pytest.raises(UnavailableError, match="closed before it could ask"):
+        await waiting
+
+
 async def test_a_stream_that_stalls_ends_at_the_deadline(
     manager: S3ConnectionManager, proxy: FaultProxy, long: bytes
 ):
@@ -130,10 +167,10 @@ async def test_a_stream_that_stalls_ends_at_the_deadline(
     assert manager.pool_stats().in_use == 0
 
 
-async def test_an_upload_cut_in_the_middle_goes_on_with_the_missing_parts_alone(
+async def test_an_upload_cut_in_the_middle_goes_on_with_the_missing_part_alone(
     seaweed: SeaweedServer, proxy: FaultProxy
 ):
-    data = os.urandom(4 * PART_BYTES)
+    data = os.urandom(2 * PART_BYTES + 1000)
     shape = {"part_bytes": PART_BYTES, "parallel_parts": 1, "part_attempts": 1}
     async with through(proxy, seaweed, timeout_seconds=5, **shape) as manager:
         upload_id = await manager.begin_upload("cut")
@@ -148,7 +185,7 @@ async def test_an_upload_cut_in_the_middle_goes_on_with_the_missing_parts_alone(
         await proxy.passes()
         sent = RequestsSent(manager, "s3.UploadPart")
         await manager.continue_upload("cut", upload_id, data)
-        assert sent.count == 2
+        assert sent.count == 1
         assert await manager.get("cut") == data
 
 
@@ -157,10 +194,13 @@ async def test_a_part_is_tried_again_when_its_connection_is_cut(
 ):
     data = os.urandom(2 * PART_BYTES)
     async with through(proxy, seaweed, part_bytes=PART_BYTES) as manager:
+        sent = RequestsSent(manager, "s3.UploadPart")
 
         async def pieces() -> AsyncIterator[bytes]:
             yield data
-            await proxy.drop_connections()
+            proxy.reset_after(0)
+            await sent.reach(3)  # of two parts
+            await proxy.passes()
 
         await manager.put("tried", pieces())
         assert await manager.get("tried") == data

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -155,6 +155,7 @@ class AtlassianManager(HttpManager, Generic[A]):
         self, path: str, key: str, asked: Params, following: Following, *, method: str = "GET"
     ) -> Items:
         """The items under `key` of page after page; what is asked for is sent as query or JSON."""
+        first, seen = asked, {"[]"}
         for _ in range(_MOST_PAGES):
             if method == "GET":
                 page = await self._get(path, asked)
@@ -166,8 +167,10 @@ class AtlassianManager(HttpManager, Generic[A]):
             after = following(page, asked, len(items))
             if after is None:
                 return
-            if after == asked:
-                raise DataError("the next page is the same one again", where=self.name)
+            place = repr([each for name, each in after.items() if each != first.get(name)])
+            if place in seen:
+                raise DataError("the next page is one that was there already", where=self.name)
+            seen.add(place)
             asked = after
         raise DataError(f"the listing has more than {_MOST_PAGES} pages", where=self.name)
 
@@ -198,5 +201,5 @@ def _by_link(page: Mapping[str, Any], asked: Params, _: int) -> Params | None:
     link = links.get("next") if isinstance(links, dict) else None
     if not link:
         return None
-    said = dict(parse_qsl(urlsplit(str(link)).query))
+    said = dict(parse_qsl(str(link).partition("?")[2]))
     return {**asked, **{name: said[name] for name in _WHERE_IT_GOES_ON if name in said}}

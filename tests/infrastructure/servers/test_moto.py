@@ -2,35 +2,20 @@ import os
 
 import pytest
 
-from infrastructure.connections.external.dynamodb import (
-    DynamoConnectionManager,
-    DynamoSettings,
-    Key,
-    Table,
-)
-from infrastructure.errors import NotFoundError, UnavailableError
 from infrastructure.servers.moto import MotoServer
-from tests.aws_address import aws_address
-
-TABLE = Table("book", Key("id"))
 
 
-async def test_a_restart_keeps_the_port_and_loses_the_tables():
+def test_stop_ends_the_process_and_removes_its_folder() -> None:
+    if reason := MotoServer.reason_missing():
+        pytest.skip(f"server 'dynamodb' cannot be had: {reason}")
     with MotoServer() as server:
-        settings = DynamoSettings.model_validate(aws_address(server))
-        async with DynamoConnectionManager(settings) as manager:
-            await manager.ensure_table(TABLE)
-            server.restart()
-            with pytest.raises(NotFoundError):
-                await manager.get("book", {"id": "1"})
-        assert server._process
+        assert server.url.startswith("http://127.0.0.1:")
+        assert server._process is not None
         folder, pid = server._process.folder, server._process.pid
-    assert pid
+        assert (folder / "moto.json").stat().st_mode & 0o077 == 0
+    assert pid is not None
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert not folder.exists()
-
-
-def test_what_was_not_started_cannot_be_restarted():
-    with pytest.raises(UnavailableError, match="was not started"):
-        MotoServer().restart()
+    assert server.url == ""
+    server.stop()

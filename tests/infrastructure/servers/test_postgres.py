@@ -1,5 +1,8 @@
+"""PostgreSQL as a server; starting takes long, so these tests share one and are in their order."""
+
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -9,14 +12,24 @@ from infrastructure.errors import UnavailableError
 from infrastructure.servers import postgres as module
 from infrastructure.servers.postgres import PostgresServer
 
+pytestmark = pytest.mark.xdist_group(__name__)
 
-@pytest.fixture
-def server():
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[PostgresServer]:
+    """A server of our own, with an option, that was not started yet."""
     if reason := PostgresServer.reason_missing():
         pytest.skip(f"server 'postgres' cannot be had: {reason}")
-    server = PostgresServer()
+    server = PostgresServer({"max_connections": "7"})
     yield server
     server.stop()
+
+
+@pytest.fixture
+def server(own: PostgresServer) -> PostgresServer:
+    """The same, started."""
+    own.start()
+    return own
 
 
 async def fetch(url: str, statement: str) -> object:
@@ -55,51 +68,60 @@ async def test_vectors_can_be_stored_and_compared(postgres: PostgresServer):
     assert await fetch(url, "SELECT '[1, 2]'::vector <-> '[1, 4]'::vector") == 2.0
 
 
-async def test_a_restart_keeps_port_and_data(server: PostgresServer):
-    server.start()
-    url = server.url
-    await fetch(url, "CREATE TABLE item AS SELECT 7 AS id")
-    server.restart()
-    assert await fetch(url, "SELECT id FROM item") == 7
-
-
-def test_options_reach_the_server():
-    with PostgresServer({"max_connections": "7"}) as server:
-        assert server._psql("SHOW max_connections").stdout.split()[2] == "7"
-
-
-def test_stopping_ends_the_process_and_removes_its_files(server: PostgresServer):
-    server.start()
-    assert server._process is not None
-    folder, pid = server._process.folder, server._process.pid
-    assert pid is not None
-    assert folder.is_dir()
-    server.stop()
-    assert not folder.exists()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
-
-
-def test_stopping_twice_or_without_a_start_is_harmless(server: PostgresServer):
-    server.stop()
-    server.start()
-    server.stop()
-    server.stop()
-    assert server.url == ""
+def test_options_reach_the_server(server: PostgresServer):
+    assert server._psql("SHOW max_connections").stdout.split()[2] == "7"
 
 
 def test_starting_twice_keeps_the_first(server: PostgresServer):
-    server.start()
     url = server.url
     server.start()
     assert server.url == url
 
 
-def test_it_starts_again_after_a_stop(server: PostgresServer):
-    server.start()
+async def test_a_restart_keeps_port_and_data(server: PostgresServer):
+    url = server.url
+    await fetch(url, "CREATE TABLE item AS SELECT 7 AS id")
+    server.restart()
+    assert server.url == url
+    assert await fetch(url, "SELECT id FROM item") == 7
+
+
+def test_stopping_ends_the_process_and_leaves_neither_files_nor_shared_memory(
+    server: PostgresServer,
+):
+    assert server._process is not None
+    folder, pid = server._process.folder, server._process.pid
+    assert pid is not None
+    assert folder.is_dir()
+    ours = shared_memory(pid)
     server.stop()
-    server.start()
-    assert server._psql("SELECT 1").returncode == 0
+    assert not folder.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert ours or not SEGMENTS.exists()  # a system may not list its shared memory
+    assert not ours & shared_memory()
+
+
+def test_stopping_twice_or_without_a_start_is_harmless(own: PostgresServer):
+    own.stop()
+    own.stop()
+    PostgresServer().stop()
+    assert own.url == ""
+
+
+def test_it_starts_again_after_a_stop(own: PostgresServer):
+    own.stop()
+    own.start()
+    assert own._psql("SELECT 1").returncode == 0
+
+
+def test_a_server_that_dies_is_noticed_on_the_next_command(server: PostgresServer):
+    assert server._process is not None
+    server._process.send(signal.SIGQUIT)
+    server._process.end()
+    with pytest.raises(UnavailableError, match="db_1"):
+        server.create_database()
+    server.stop()
 
 
 def test_a_bad_option_is_reported_with_the_servers_own_words():
@@ -109,33 +131,16 @@ def test_a_bad_option_is_reported_with_the_servers_own_words():
     assert server._process is None
 
 
-def test_no_shared_memory_is_left_behind(server: PostgresServer):
-    segments = Path("/proc/sysvipc/shm")
-    if not segments.exists():
-        pytest.skip("this system does not list its shared memory")
-
-    def keys(pid: object = None) -> set[str]:
-        """Of all segments, or of those that this process has made."""
-        rows = [line.split() for line in segments.read_text().splitlines()[1:]]
-        return {row[0] for row in rows if pid is None or row[4] == str(pid)}
-
-    server.start()
-    assert server._process
-    ours = keys(server._process.pid)
-    server.stop()
-    assert ours
-    assert not ours & keys()
-
-
 def test_programs_the_servers_user_cannot_read_are_copied(
-    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    own: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ):
     if module._server_user() is None or module._programs_folder() is None:
         pytest.skip("only root runs the server as another user")
     monkeypatch.setattr(module, "_others_can_enter", lambda folder: False)
-    server.start()
-    assert server._process is not None
-    assert server._programs.is_relative_to(server._process.folder)
+    own.stop()
+    own.start()
+    assert own._process is not None
+    assert own._programs.is_relative_to(own._process.folder)
 
 
 def test_it_is_missing_without_wheel_and_path(monkeypatch: pytest.MonkeyPatch):
@@ -145,10 +150,12 @@ def test_it_is_missing_without_wheel_and_path(monkeypatch: pytest.MonkeyPatch):
         PostgresServer().start()
 
 
-def test_a_server_that_dies_is_noticed_on_the_next_command(server: PostgresServer):
-    server.start()
-    assert server._process is not None
-    server._process.send(signal.SIGQUIT)
-    server._process.end()
-    with pytest.raises(UnavailableError, match="db_1"):
-        server.create_database()
+SEGMENTS = Path("/proc/sysvipc/shm")
+
+
+def shared_memory(pid: int | None = None) -> set[str]:
+    """The keys of all segments, or of those that this process has made."""
+    if not SEGMENTS.exists():
+        return set()
+    rows = [line.split() for line in SEGMENTS.read_text().splitlines()[1:]]
+    return {row[0] for row in rows if pid is None or row[4] == str(pid)}

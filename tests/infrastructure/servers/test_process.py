@@ -82,6 +82,13 @@ def test_it_can_be_started_again_after_a_crash(process: ServerProcess) -> None:
     assert process.pid not in {first, None}
 
 
+def test_starting_what_runs_starts_no_other(process: ServerProcess) -> None:
+    process.start(SLEEP, is_ready=lambda: True)
+    first = process.pid
+    process.start(SLEEP, is_ready=lambda: True)
+    assert process.pid == first
+
+
 def test_its_folder_is_private_and_goes_with_it() -> None:
     process = ServerProcess("example")
     assert process.folder.stat().st_mode & 0o077 == 0

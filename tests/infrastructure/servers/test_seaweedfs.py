@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.connections.external.s3 import S3ConnectionManager, S3Settings
 from infrastructure.servers.seaweedfs import SeaweedServer
-from tests.aws_address import aws_address
 
+pytestmark = pytest.mark.xdist_group(__name__)
 LISTENS = "0A"
 
 
@@ -29,14 +28,6 @@ def test_it_listens_on_loopback_only(server: SeaweedServer):
     assert len(found) >= 8
     assert {address for address, _ in found} == {"0100007F"}
     assert int(server.url.rpartition(":")[2]) in {port for _, port in found}
-
-
-async def test_a_restart_keeps_port_and_data_and_the_next_call_is_answered(server: SeaweedServer):
-    settings = S3Settings.model_validate(aws_address(server))
-    async with S3ConnectionManager(settings) as manager:
-        await manager.put("kept", b"1")
-        server.restart()
-        assert await manager.get("kept") == b"1"
 
 
 def test_stop_ends_the_process_and_removes_its_files(server: SeaweedServer):

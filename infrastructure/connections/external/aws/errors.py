@@ -23,6 +23,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
+from infrastructure.connections.external.aws.settings import AwsSettings
 from infrastructure.connections.tls import tls_failure
 from infrastructure.errors import (
     AuthenticationError,
@@ -160,16 +161,20 @@ def kind_of(
     return UnavailableError if is_servers else RejectedError
 
 
-def lost(error: Exception, *, place: str, where: str, seconds: float) -> InfrastructureError | None:
+def lost(error: Exception, settings: AwsSettings, where: str) -> InfrastructureError | None:
     """Our error for a request or an answer that did not arrive; None when it is another."""
     if isinstance(error, (ReadTimeoutError, ConnectTimeoutError)):
+        is_open = isinstance(error, ReadTimeoutError)
+        seconds = settings.timeout_seconds if is_open else settings.connect_timeout_seconds
         return DeadlineExceededError(seconds, where=where)
     for types, kind, what, hint in _TOLD:
         if isinstance(error, types):
             return kind(what, where=where, hint=hint)
     if _is_unsendable(error):
-        return RejectedError(f"the request cannot be made: {_vendors(error)}", where=where)
+        what = f"the request cannot be made: {_vendors(error) or error}"
+        return RejectedError(what[:_MAX_DETAIL], where=where)
     if isinstance(error, (NoConnectionError, HTTPClientError)):
+        place = settings.place()
         return tls_failure(_system(error), place, where) or UnavailableError(
             f"no answer from {place} ({_reason(error)})", where=where
         )
@@ -193,7 +198,8 @@ def was_unsent(error: BaseException | None) -> bool:
 def _is_unsendable(error: Exception) -> bool:
     """Whether it was no request, such as a header of two lines, and the line is not to blame."""
     vendors = _vendors(error)
-    return isinstance(vendors, (TypeError, ValueError)) and not isinstance(vendors, OSError)
+    is_wrong = isinstance(vendors, (TypeError, ValueError)) and not isinstance(vendors, OSError)
+    return is_wrong or isinstance(error, UnicodeEncodeError)  # half a character, in a parameter
 
 
 def _vendors(error: Any) -> Any:

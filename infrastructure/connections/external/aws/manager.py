@@ -98,7 +98,7 @@ class AwsConnectionManager(ExternalConnectionManager):
         is_under_way = False
         try:
             async with self.calling(), self.slots:
-                is_under_way = True
+                is_under_way = self._client is not None
                 return await self.send(operation, subject, parameters, is_repeatable=is_repeatable)
         except UnavailableError as error:
             if is_repeatable or not is_under_way or was_unsent(error.__cause__):
@@ -113,6 +113,8 @@ class AwsConnectionManager(ExternalConnectionManager):
         self, operation: str, subject: str, parameters: dict[str, Any], *, is_repeatable: bool
     ) -> dict[str, Any]:
         """As `ask`, inside a call that is bounded already."""
+        if self._client is None:  # closed without waiting any longer, while it waited for a slot
+            raise UnavailableError("was closed before it could ask", where=self.name)
         call = getattr(self._client, operation)
         try:
             try:
@@ -154,10 +156,7 @@ class AwsConnectionManager(ExternalConnectionManager):
         """Our error for one of the driver's, by its type or code."""
         if isinstance(error, ClientError):
             return self.refused(error, "")
-        settings = self.settings
-        return lost(
-            error, place=settings.place(), where=self.name, seconds=settings.timeout_seconds
-        )
+        return lost(error, self.settings, self.name)
 
     async def _open(self) -> None:
         settings = self.settings
@@ -180,14 +179,14 @@ class AwsConnectionManager(ExternalConnectionManager):
                 **self._options(),
             ),
         )
-        self._client = await making.__aenter__()
-        self._slots = Slots(settings.max_connections, settings.slot_seconds, self.name)
-        try:
-            async with self.bounded():
+        async with self.bounded():
+            self._client = await making.__aenter__()
+            self._slots = Slots(settings.max_connections, settings.slot_seconds, self.name)
+            try:
                 await self._look()
-        except BaseException:
-            await self._close()
-            raise
+            except BaseException:
+                await self._close()
+                raise
 
     async def _close(self) -> None:
         client, self._client, self._slots = self._client, None, None

@@ -41,7 +41,7 @@ class AwsSettings(ExternalSettings):
             return None
         parts = urlsplit(url)
         is_address = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        if not is_address or parts.username or parts.query:
+        if not is_address or "@" in parts.netloc or parts.query:
             msg = "is no address of a server; expected http://host:port or https://host:port"
             raise ValueError(msg)
         return url.rstrip("/")

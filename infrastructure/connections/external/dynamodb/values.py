@@ -28,7 +28,7 @@ def to_wire(value: Any, at: str = "the value", depth: int = 0) -> dict[str, Any]
         return {"NULL": True}
     if isinstance(value, bool):
         return {"BOOL": value}
-    if isinstance(value, (str, bytes, bytearray, int, Decimal)):
+    if isinstance(value, (str, bytes, bytearray, memoryview, int, Decimal)):
         return _scalar(value, at)
     if isinstance(value, AbstractSet):
         return _set(value, at)
@@ -87,7 +87,7 @@ def _size(wire: Mapping[str, Any]) -> int:
 def _scalar(value: Any, at: str) -> dict[str, Any]:
     if isinstance(value, str):
         return {"S": _text(value, at)}
-    if isinstance(value, (bytes, bytearray)):
+    if isinstance(value, (bytes, bytearray, memoryview)):
         return {"B": bytes(value)}
     return {"N": _number(value, at)}
 

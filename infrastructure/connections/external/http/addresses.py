@@ -11,16 +11,14 @@ _OWN = tuple(
     ip_network(each)
     for each in ("fec0::/10", "64:ff9b:1::/48", "192.0.0.0/24", "192.88.99.0/24", "3fff::/20")
 )
-#: Where clouds answer programs on their machines, outside the link-local range: EC2, Google,
-#: Alibaba, Oracle, and Azure, whose address looks public.
-_METADATA = frozenset(
-    ip_address(each).packed
+#: Where clouds answer programs on their machines, outside the link-local range.
+_METADATA = tuple(
+    ip_network(each)
     for each in (
-        "fd00:ec2::254",
-        "fd20:ce::254",
-        "100.100.100.200",
-        "192.0.0.192",
-        "168.63.129.16",
+        *("fd00:ec2::/32", "fd20:ce::254", "168.63.129.16"),  # AWS, Google, Azure (looks public)
+        *("192.0.0.192", "fd00:c1::a9fe:a9fe"),  # Oracle
+        *("100.100.100.200", "fd00:100::100:200"),  # Alibaba
+        *("fd00:42::42", "fd00:a9fe:a9fe::1"),  # Scaleway, Akamai
     )
 )
 
@@ -38,7 +36,7 @@ def why_refused(text: str, *, allow_private: bool) -> str:
             What is link-local, where clouds keep their metadata, may not even then.
     """
     for address in (whole := ip_address(text), *_inside(whole)):
-        if address.is_link_local or address.packed in _METADATA:
+        if address.is_link_local or any(address in each for each in _METADATA):
             return "link-local or a cloud's metadata"
         if address.is_multicast or address.is_unspecified:
             return "no address of one machine"

@@ -17,6 +17,7 @@ _EARLIEST_SECONDS = 30.0
 #: Between two tokens that were fetched because the one before was refused.
 _BETWEEN_REFUSALS_SECONDS = 10.0
 _USUAL_SECONDS = 300.0
+_LONGEST_SECONDS = 86_400.0
 
 #: Posts a form to a URL with headers; 400 and 401 are answers, too.
 PostForm = Callable[[str, Mapping[str, str], Mapping[str, str]], Awaitable[HttpResponse]]
@@ -129,7 +130,7 @@ class FetchedToken(Authorization):
             raise DataError("the token endpoint gave no access_token", where=self._where)
         stated = found.get("expires_in")
         is_number = isinstance(stated, int | float) and stated > 0
-        seconds = float(stated) if is_number else _USUAL_SECONDS
+        seconds = min(stated, _LONGEST_SECONDS) if is_number else _USUAL_SECONDS
         # a tenth before its end, so that a request on its way is not refused
         self._renew_at = now + seconds - min(_EARLIEST_SECONDS, seconds / 10)
         self._headers = bearer(token)

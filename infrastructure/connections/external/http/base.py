@@ -18,6 +18,7 @@ from infrastructure.errors import (
     DeadlineExceededError,
     InfrastructureError,
     OutcomeUnknownError,
+    RejectedError,
 )
 
 _MAX_REFUSAL_BYTES = 65_536
@@ -71,11 +72,18 @@ class HttpManager(HttpLife):
         )
 
     async def _once(self, call: Call) -> HttpResponse:
-        response = await self._begun(call)
+        try:
+            response = await self._begun(call)
+        except RejectedError as error:
+            if not call.is_carried_out:
+                raise
+            raise OutcomeUnknownError(
+                f"{call.label} was carried out; where its result is, is not asked", where=self.name
+            ) from error
         try:
             with self._live().losses(call):
                 if call.method == "HEAD":  # its length is that of another answer
-                    body = b""
+                    body = b"".join([piece async for piece in response.aiter_raw()])
                 else:
                     body = await whole_body(response, max_bytes=call.max_bytes, where=self.name)
         finally:

@@ -1,7 +1,7 @@
 """What is asked over HTTP."""
 
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -30,7 +30,7 @@ class Body(Protocol):
     async def size(self) -> int:
         """Its length in bytes."""
 
-    def pieces(self) -> AsyncIterator[bytes]:
+    def pieces(self) -> AsyncGenerator[bytes, None]:
         """Its bytes."""
 
 
@@ -89,8 +89,11 @@ def call_of(
     """A request; whether it may be made twice is said by its method, or by an idempotency key.
 
     Raises:
-        UnsupportedError: The method is no word, or a header is one of the connection's own.
+        UnsupportedError: The method is no word, a header is one of the connection's own, or there
+            are two bodies.
     """
+    if json is not None and body is not None:
+        raise UnsupportedError("a request has one body: json, or content")
     if not _WORD.fullmatch(method):
         raise UnsupportedError("the method of a request is a word, such as GET")
     for name in headers or ():

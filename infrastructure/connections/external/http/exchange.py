@@ -2,15 +2,15 @@
 
 import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from http.cookiejar import CookieJar
 
 import httpx
 
 from infrastructure.connections.external.http.bodies import ACCEPTED_ENCODING, whole_body
 from infrastructure.connections.external.http.calls import Body, Call
-from infrastructure.connections.external.http.network import PinnedTransport
 from infrastructure.connections.external.http.place import Place
+from infrastructure.connections.external.http.pool import PinnedTransport
 from infrastructure.connections.tls import tls_failure
 from infrastructure.errors import (
     DataError,
@@ -18,6 +18,7 @@ from infrastructure.errors import (
     OutcomeUnknownError,
     OverloadedError,
     RejectedError,
+    StreamTruncatedError,
     UnavailableError,
     UnsupportedError,
 )
@@ -75,9 +76,9 @@ class Exchange:
         self.cookies = httpx.Cookies(CookieJar())
 
     def forget_cookies(self) -> None:
-        """Those there are."""
+        """Those there are, and those that answers on their way to earlier requests bring."""
         if self.cookies is not None:
-            self.cookies.clear()
+            self.keep_cookies()
 
     async def followed(self, call: Call, shown: Headers, params: Headers) -> httpx.Response:
         """Send it, and follow where the answer leads; the body of the last answer is not read.
@@ -88,11 +89,11 @@ class Exchange:
             RejectedError: There are too many redirects, or one that must not be followed.
         """
         url, method, content = call.url, call.method, call.content
-        is_home = self.place.is_home(url)
+        is_home, jar = self.place.is_home(url), self.cookies
         for _ in range(self._max_redirects + 1):
             headers = self._headers(call, shown if is_home else None)
             target = url.copy_merge_params(params) if params and is_home else url
-            cookies = self.cookies if is_home else None
+            cookies = jar if is_home else None
             response = await self.sent(
                 call, method, target, headers, content=content, cookies=cookies
             )
@@ -101,10 +102,10 @@ class Exchange:
             if location is None or status not in _REDIRECTS or status in call.accepts:
                 return response
             await self.drop(response)
-            url, left = self.place.redirected(location, url), url
             if status not in _KEEP_METHOD and (method == "POST" or status == _SEE_OTHER):
                 method, content = ("HEAD" if method == "HEAD" else "GET"), None
                 call.is_carried_out = not call.repeatable
+            url, left = self.place.redirected(location, url), url
             if method not in _READING and _leaves(left, url):
                 what = " with its body" if content is not None else ""
                 raise RejectedError(
@@ -131,8 +132,25 @@ class Exchange:
         if url is None:
             method, url, content = call.method, call.url, call.content
             headers = {**_OWN, **call.headers}
+        if content is None or isinstance(content, bytes):
+            return await self._answered(call, method, url, headers, content, cookies=cookies)
+        size = await content.size()
+        headers = {**(headers or {}), "content-length": str(size)}
+        async with aclosing(_just(content, size)) as pieces:  # httpcore leaves it open
+            return await self._answered(call, method, url, headers, pieces, cookies=cookies)
+
+    async def _answered(
+        self,
+        call: Call,
+        method: str,
+        url: httpx.URL,
+        headers: Headers | None,
+        content: bytes | AsyncGenerator[bytes, None] | None,
+        *,
+        cookies: httpx.Cookies | None,
+    ) -> httpx.Response:
         try:
-            request = await _request(method, url, headers or {}, content)
+            request = httpx.Request(method, url, headers=headers, content=content)
         except UnicodeEncodeError:
             raise self._unsendable(call) from None
         left = remaining()
@@ -169,6 +187,10 @@ class Exchange:
             raise self._unsendable(call) from None
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             raise self._loss(call, url or call.url, error) from error
+        except StreamTruncatedError as error:
+            if not call.in_doubt:
+                raise
+            raise self._loss(call, call.url, error) from error
 
     def _loss(self, call: Call, url: httpx.URL, error: Exception) -> InfrastructureError:
         server, where = f"{url.host}:{url.port or url.scheme}", self._where
@@ -203,24 +225,15 @@ class Exchange:
         return {**_OWN, **harmless}
 
 
-async def _request(
-    method: str, url: httpx.URL, headers: Headers, content: bytes | Body | None
-) -> httpx.Request:
-    if content is None or isinstance(content, bytes):
-        return httpx.Request(method, url, headers=headers, content=content)
-    size = await content.size()
-    length = {"content-length": str(size)}
-    return httpx.Request(method, url, headers={**headers, **length}, content=_just(content, size))
-
-
 async def _just(content: Body, size: int) -> AsyncGenerator[bytes, None]:
     """The pieces of a body, as many bytes as were announced."""
     left = size
-    async for piece in content.pieces():
-        left -= len(piece)
-        if left < 0:
-            break
-        yield piece
+    async with aclosing(content.pieces()) as pieces:
+        async for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                break
+            yield piece
     if left:
         raise DataError("a file changed while it was sent", hint="Send a copy of it.")
 

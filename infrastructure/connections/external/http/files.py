@@ -3,8 +3,8 @@
 import asyncio
 import mimetypes
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,17 +45,14 @@ class Upload:
             return len(self.content)
         return (await asyncio.to_thread(self.content.stat)).st_size
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Its bytes; a file is read in a thread."""
         if isinstance(self.content, bytes):
             yield self.content
             return
-        file = await asyncio.to_thread(self.content.open, "rb")
-        try:
+        with self.content.open("rb") as file:
             while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
                 yield piece
-        finally:
-            file.close()
 
 
 class Form:
@@ -99,14 +96,15 @@ class Form:
             size += len(head) + await each.size() + len(b"\r\n")
         return size
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Its bytes."""
         if self._fields:
             yield self._fields
         for head, each in self._files:
             yield head
-            async for piece in each.pieces():
-                yield piece
+            async with aclosing(each.pieces()) as pieces:
+                async for piece in pieces:
+                    yield piece
             yield b"\r\n"
         yield self._end
 
@@ -120,7 +118,8 @@ async def written(pieces: AsyncIterator[bytes], file: Path) -> int:
     """Write pieces to a file beside it, which takes its place at the end; give their length."""
     part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
     length, waiting = 0, bytearray()
-    sink = await asyncio.to_thread(part.open, "xb")
+    # one that a thread opens would stay behind where the call is cancelled meanwhile
+    sink = part.open("xb")
     try:
         async for piece in pieces:
             waiting += piece

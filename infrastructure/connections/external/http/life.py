@@ -11,8 +11,9 @@ from infrastructure.connections.base import PoolStats
 from infrastructure.connections.external.base import ExternalConnectionManager
 from infrastructure.connections.external.http.auth import Authorization, FixedAuthorization
 from infrastructure.connections.external.http.exchange import Exchange
-from infrastructure.connections.external.http.network import PinnedNetwork, PinnedTransport
+from infrastructure.connections.external.http.network import PinnedNetwork
 from infrastructure.connections.external.http.place import Place
+from infrastructure.connections.external.http.pool import PinnedTransport
 from infrastructure.connections.external.http.settings import HttpClientSettings
 from infrastructure.connections.tls import tls_context
 from infrastructure.errors import InfrastructureError, UnavailableError
@@ -115,9 +116,10 @@ class HttpLife(ExternalConnectionManager):
 
     async def _take_credentials(self) -> None:
         """Ask for the credentials that count now, as before an opening."""
+        before = secret_values(self.settings)  # an answer on its way may repeat them yet
         async with self.bounded():
-            await self._renew()
-        self._secrets |= secret_values(self.settings)
+            self.settings = await self._current.take()
+        self._secrets = before | secret_values(self.settings)
         self._authorization = self._make_authorization()
         self._live().forget_cookies()  # they may stand for who called before
 

@@ -7,20 +7,16 @@ differently a moment later leads nowhere else. TLS still verifies the name.
 import asyncio
 import logging
 import socket
-import ssl
 import time
 from collections.abc import Iterable
 from typing import Any
 
 import httpcore
-import httpx
 
-from infrastructure.connections.base import PoolStats
 from infrastructure.connections.external.http.addresses import why_refused
 from infrastructure.connections.external.http.stream import TcpStream
 from infrastructure.errors import RejectedError
 
-_KEEPALIVE_SECONDS = 5.0
 _HIGHEST_PORT = 65_535
 
 
@@ -38,7 +34,12 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
     Args:
         allow_private: See `why_refused`.
         where: The provider path, for errors.
+
+    Attributes:
+        is_closed: Whether it connects no more.
     """
+
+    is_closed = False
 
     def __init__(self, *, allow_private: bool, where: str) -> None:
         self._allow_private = allow_private
@@ -58,6 +59,8 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
             RejectedError: One of its addresses may not be connected to.
         """
         del local_address, socket_options  # httpcore's, and never given
+        if self.is_closed:
+            raise httpcore.ConnectError("closed meanwhile")
         ends = None if timeout is None else time.monotonic() + timeout
         addresses = await self._checked(host, port)
         last: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
@@ -92,33 +95,3 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
                     else "",
                 )
         return addresses
-
-
-class PinnedTransport(httpx.AsyncHTTPTransport):
-    """HTTP/1.1 over a pool of pinned connections; proxies of the environment are not asked.
-
-    Args:
-        network: Opens the sockets.
-        context: Verifies certificates; None where nothing but plain HTTP is spoken.
-        max_connections: Bound on open connections; others wait.
-    """
-
-    def __init__(
-        self, network: PinnedNetwork, context: ssl.SSLContext | None, max_connections: int
-    ) -> None:
-        context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        super().__init__(verify=context, trust_env=False)
-        # httpx has no parameter for the network, and its pool has opened nothing yet
-        self._pool = self._connections = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=max_connections,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
-            network_backend=network,
-        )
-        self._limit = max_connections
-
-    def stats(self) -> PoolStats:
-        """Its connections, counted now."""
-        found = self._connections.connections
-        idle = sum(each.is_idle() for each in found)
-        return PoolStats(len(found), len(found) - idle, self._limit)

@@ -49,7 +49,7 @@ class Place:
         Raises:
             RejectedError: It leads away from the base URL.
         """
-        url = _joined(current, link)
+        url = self._joined(current, link)
         prefix = f"{self.base.path.rstrip('/')}/"
         is_below = f"{url.path}/".startswith(prefix) and not _climbs(url.path)
         if not (self.is_home(url) and is_below):
@@ -65,7 +65,7 @@ class Place:
         Raises:
             RejectedError: Its scheme is another one than that of the request.
         """
-        url = _joined(current, location)
+        url = self._joined(current, location)
         if url.scheme != current.scheme or not url.host:
             hint = "Write base_url with https." if url.scheme == "https" else ""
             raise RejectedError(
@@ -79,6 +79,14 @@ class Place:
     def is_home(self, url: httpx.URL) -> bool:
         """Whether credentials may be sent there: scheme, host and port are those of the base."""
         return _origin(url) == _origin(self.base)
+
+    def _joined(self, current: httpx.URL, link: str) -> httpx.URL:
+        try:
+            return current.join(link)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise RejectedError(
+                "the service gave a link that is no URL", where=self._where
+            ) from error
 
 
 def configured(url: str, where: str) -> httpx.URL:
@@ -113,13 +121,6 @@ def _climbs(path: str) -> bool:
             return True
         text = unquote(text)
     return _DOTS.search(text) is not None
-
-
-def _joined(current: httpx.URL, link: str) -> httpx.URL:
-    try:
-        return current.join(link)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise RejectedError("the service gave a link that is no URL") from error
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int]:

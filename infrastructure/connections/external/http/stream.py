@@ -48,9 +48,8 @@ class TcpStream(httpcore.AsyncNetworkStream):
                 await self._writer.drain()
 
     async def aclose(self) -> None:
-        """Close at once; the other side is not waited for."""
+        """Close at once, without giving way: a call cancelled here would leave others open."""
         self._writer.transport.abort()
-        await asyncio.sleep(0)  # the loop closes the socket in its next turn
 
     async def start_tls(
         self,
@@ -81,6 +80,8 @@ class TcpStream(httpcore.AsyncNetworkStream):
         socket = self._writer.get_extra_info("socket")
         is_over = self._writer.is_closing() or self._reader.at_eof()
         if is_over or self._reader.exception() is not None or socket.fileno() < 0:
+            return True
+        if self._reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001 - the loop has read it
             return True
         waiting = select.poll()  # the loop may not have seen it yet
         waiting.register(socket.fileno(), select.POLLIN)

@@ -54,7 +54,7 @@ class S3Base(AwsConnectionManager):
         return {"IfMatch": f'"{bare(if_match)}"'} if if_match else {}
 
     def etag(self, answer: Mapping[str, Any]) -> str:
-        """That of what was written.
+        """That of the object it is about.
 
         Raises:
             DataError: There is none, so something between has answered in the store's place.

@@ -127,11 +127,12 @@ class S3ConnectionManager(S3Reading, S3Uploading):
                 Bucket=self.settings.bucket,
                 Delete={"Objects": objects},
             )
-            gone += [found["Key"] for found in answer.get("Deleted", ())]
+            done = [found["Key"] for found in answer.get("Deleted", ())]
+            gone += done
             failed |= {found["Key"]: self._why(found) for found in answer.get("Errors", ())}
             failed |= {
                 key: DataError(f"of '{key}' nothing was told", where=self.name)
-                for key in set(some).difference(gone, failed)
+                for key in set(some).difference(done, failed)
             }
         return Deleted(tuple(gone), failed)
 
@@ -168,10 +169,9 @@ class S3ConnectionManager(S3Reading, S3Uploading):
     async def _create_bucket(self) -> None:
         bucket, region = self.settings.bucket, self.settings.region
         place: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        named: dict[str, Any] = (
-            {} if region == _HOME else place
-        )  # which is the one that may not be named
-        await self.ask("create_bucket", subject=bucket, Bucket=bucket, **named)
+        if region == _HOME:  # which is the one that may not be named
+            place = {}
+        await self.ask("create_bucket", subject=bucket, Bucket=bucket, **place)
 
     def _why(self, found: Mapping[str, str]) -> InfrastructureError:
         code = found.get("Code", "")

@@ -13,6 +13,7 @@ from infrastructure.errors import RejectedError
 
 _NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _PLAIN = re.compile(r"[!-~]([ -~]*[!-~])?")
+_HALF = re.compile(r"[\ud800-\udfff]")
 _ENCODED = re.compile(r"=\?[\w-]+\?[BbQq]\?[^?]*\?=")
 
 
@@ -22,11 +23,11 @@ class ObjectInfo:
 
     Attributes:
         key: Its name in the bucket.
-        size_bytes: Its length.
+        size_bytes: Its length; 0 from `copy`, which is not told it.
         etag: Changes with its content; what `if_match` takes.
         modified_at: In UTC; None right after writing, since no answer tells it.
-        content_type: Its media type; empty in a listing, which does not tell it.
-        metadata: Names in lower case, and text; empty in a listing.
+        content_type: Its media type; empty where it is not told, as in a listing or from `copy`.
+        metadata: Names in lower case, and text; empty where `content_type` is.
         version_id: Of this version, in a bucket that keeps them; else empty.
         is_prefix: Whether it is no object: what several keys begin with, up to the delimiter.
     """
@@ -41,12 +42,12 @@ class ObjectInfo:
     is_prefix: bool = False
 
 
-def told(key: str, answer: Mapping[str, Any]) -> ObjectInfo:
+def told(key: str, answer: Mapping[str, Any], etag: str) -> ObjectInfo:
     """The object an answer to a reading request is about."""
     return ObjectInfo(
         key,
         size_bytes=whole_size(answer),
-        etag=bare(answer.get("ETag")),
+        etag=etag,
         modified_at=moment(answer.get("LastModified")),
         content_type=answer.get("ContentType", ""),
         metadata=decoded(answer.get("Metadata", {})),
@@ -89,7 +90,7 @@ def encoded(metadata: Mapping[str, str], where: str) -> dict[str, str]:
     wrong = [
         name
         for name, value in metadata.items()
-        if not _NAME.fullmatch(name) or not isinstance(value, str)
+        if not _NAME.fullmatch(name) or _HALF.search(str(value)) or not isinstance(value, str)
     ]
     if wrong:
         raise RejectedError(

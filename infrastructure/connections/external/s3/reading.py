@@ -1,11 +1,12 @@
 """Reading from the object store: whole objects, ranges, streams and listings."""
 
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from typing import Any
 
 from infrastructure.connections.external.s3.base import S3Base
 from infrastructure.connections.external.s3.objects import ObjectInfo, listed, told
-from infrastructure.errors import DataError, RejectedError
+from infrastructure.errors import DataError, RejectedError, StreamTruncatedError
 from infrastructure.resilience import idempotent
 
 _CHUNK_BYTES = 256 * 1024
@@ -49,9 +50,10 @@ class S3Reading(S3Base):
         async with self.calling(), self.slots:
             answer = await self.send("get_object", key, parameters, is_repeatable=True)
             async with answer["Body"] as body:
+                info = told(key, answer, self.etag(answer))
                 self._check_length(key, answer.get("ContentLength"))
-                data = await body.read()
-        return told(key, answer), data
+                data = await self._read(body)
+        return info, data
 
     @idempotent
     async def head(self, key: str) -> ObjectInfo:
@@ -60,7 +62,8 @@ class S3Reading(S3Base):
         Raises:
             NotFoundError: There is no such key.
         """
-        return told(key, await self.ask("head_object", subject=key, **self.about(key)))
+        answer = await self.ask("head_object", subject=key, **self.about(key))
+        return told(key, answer, self.etag(answer))
 
     async def stream(
         self, key: str, *, first_byte: int = 0, last_byte: int | None = None, if_match: str = ""
@@ -78,24 +81,20 @@ class S3Reading(S3Base):
             DataError: It has another checksum than what was stored.
         """
         parameters = self._reading(key, first_byte, last_byte, if_match)
-        async with self.bounded():
-            await self.drain.begin()
-        try:
-            async with self.bounded():
-                await self.connect()
-            slots = self.slots
-            async with slots:
+        async with AsyncExitStack() as held:
+            async with self.calling():
+                self.drain.in_flight += 1  # a call goes on until its whole body was read
+                held.callback(self.drain.end)
+                await held.enter_async_context(self.slots)
+                answer = await self.send("get_object", key, parameters, is_repeatable=True)
+                body = await held.enter_async_context(answer["Body"])
+                self.etag(answer)  # what has none is no object
+            while True:
                 async with self.bounded():
-                    answer = await self.send("get_object", key, parameters, is_repeatable=True)
-                async with answer["Body"] as body:
-                    while True:
-                        async with self.bounded():
-                            piece = await body.read(_CHUNK_BYTES)
-                        if not piece:
-                            break
-                        yield piece
-        finally:
-            self.drain.end()
+                    piece = await self._read(body, _CHUNK_BYTES)
+                if not piece:
+                    return
+                yield piece
 
     async def list(
         self, prefix: str = "", *, delimiter: str = "", after: str = ""
@@ -119,6 +118,17 @@ class S3Reading(S3Base):
             if not (further := self.following(page, given, _MARKS)):
                 return
             given |= further
+
+    async def _read(self, body: Any, most_bytes: int | None = None) -> bytes:
+        """A piece of a body, or all of it."""
+        try:
+            return await body.read(most_bytes)  # type: ignore[no-any-return]  # the driver has no types
+        except RuntimeError as error:  # how aiohttp says that our own side has closed it
+            raise StreamTruncatedError(
+                "the connection was closed while it was read",
+                where=self.name,
+                hint="Read it again.",
+            ) from error
 
     def _reading(
         self, key: str, first_byte: int, last_byte: int | None, if_match: str

@@ -12,7 +12,7 @@ MEBIBYTE = 1024 * 1024
 class S3Settings(AwsSettings):
     """A bucket on AWS, or on any server that speaks S3.
 
-    Uploads hold at most `part_bytes` x `parallel_parts` in memory.
+    An upload holds at most `part_bytes` x (`parallel_parts` + 3) in memory.
     """
 
     kind: str = "s3"

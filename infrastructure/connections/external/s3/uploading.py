@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,12 +67,13 @@ class S3Uploading(S3Base):
     ) -> ObjectInfo:
         """Store bytes, a file, or what an async iterator of bytes gives.
 
-        What is longer than `part_bytes` is sent in parts, and nothing of it stays when that
-        fails; to be able to go on instead, use `begin_upload` and `continue_upload`.
+        What is longer than `part_bytes` is sent in parts, which are removed when that fails; to
+        be able to go on instead, use `begin_upload` and `continue_upload`.
 
         Args:
             key: Up to 1,024 bytes of UTF-8.
-            data: Where it comes from; at most `part_bytes` x (`parallel_parts` + 3) is held.
+            data: Where it comes from; at most `part_bytes` x (`parallel_parts` + 3) is held. An
+                iterator is read once: no retry of a policy begins with what is left of it.
             content_type: What it is served as.
             metadata: Lower-case names and any text, 2 KB in all.
             if_match: Only over the object with this `etag`.
@@ -87,20 +88,20 @@ class S3Uploading(S3Base):
         conditions = self.conditions(if_match, if_absent=if_absent)
         about = self._described(key, content_type, metadata)
         usual, size = self.settings.part_bytes, await length_of(data)
-        async with aclosing(parts_of(data, part_bytes_for(size, usual))) as parts:
+        async with parts_of(data, part_bytes_for(size, usual)) as parts:
             held = await first_two(parts)
             if len(held) > 1:
                 return await self._put_parts(key, chained(held, parts), about, conditions)
-        (body,) = held
-        answer = await self.ask(
-            "put_object",
-            subject=key,
-            is_repeatable=not conditions,
-            Body=body,
-            ChecksumCRC32=checksum(body),
-            **about,
-            **conditions,
-        )
+            (body,) = held
+            answer = await self.ask(
+                "put_object",
+                subject=key,
+                is_repeatable=not conditions,
+                Body=body,
+                ChecksumCRC32=checksum(body),
+                **about,
+                **conditions,
+            )
         return self._stored(about, len(body), answer)
 
     async def begin_upload(
@@ -141,7 +142,7 @@ class S3Uploading(S3Base):
         conditions = self.conditions(if_match, if_absent=if_absent)
         there = {part.number: part async for part in self._parts(key, upload_id)}
         length = part_bytes_before(there, await length_of(data), self.settings.part_bytes)
-        async with aclosing(parts_of(data, length)) as parts:
+        async with parts_of(data, length) as parts:
             return await self._finish(key, upload_id, parts, there, conditions)
 
     async def abort_upload(self, key: str, upload_id: str) -> None:

@@ -44,6 +44,16 @@ class RawServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    async def left(self) -> None:
+        """Wait until the other side has closed every connection, for a second."""
+        async with asyncio.timeout(1):
+            await asyncio.gather(*self._links)
+
+    def say(self, data: bytes) -> None:
+        """Write to every open connection, unasked."""
+        for writer in self._links.values():
+            writer.write(data)
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]

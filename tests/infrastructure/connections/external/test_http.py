@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 
 import httpx
 import pytest
@@ -143,7 +144,7 @@ def failing_first(*first: bytes) -> Callable[[Seen], bytes]:
     return lambda _: waiting.pop(0) if waiting else json_answer("done")
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("status", [500, 503])
 async def test_a_fault_is_tried_again_where_that_does_no_harm(server, client, status):
     server.answer = failing_first(answer(status=status))
     assert await client.get_json("x") == "done"
@@ -195,11 +196,11 @@ async def test_a_service_that_is_away_is_tried_as_often_as_set(server):
 
 async def test_one_deadline_bounds_attempts_and_waits(server):
     server.answer = lambda _: answer(status=503)
-    async with client_of(server.url, timeout_seconds=0.3, max_attempts=20) as client:
+    async with client_of(server.url, timeout_seconds=0.15, max_attempts=20) as client:
         began = asyncio.get_running_loop().time()
         with pytest.raises(InfrastructureError):
             await client.get_json("x")
-        assert asyncio.get_running_loop().time() - began < 0.8
+        assert asyncio.get_running_loop().time() - began < 0.65
 
 
 async def silent(_: Seen) -> bytes:
@@ -217,16 +218,14 @@ async def test_no_answer_in_time_leaves_a_get_open_and_a_post_in_doubt(server):
 
 
 async def test_a_full_pool_is_an_overload_and_what_waited_in_it_was_not_sent(server):
-    server.answer = silent
+    server.answer = lambda _: answer(bytes(1_000_000))
     async with client_of(
-        server.url, timeout_seconds=0.5, max_connections=1, max_attempts=1
+        server.url, timeout_seconds=0.1, max_connections=1, max_attempts=1
     ) as client:
-        first = asyncio.create_task(client.request("POST", "x"))
-        await server.asked.wait()
-        with pytest.raises(OverloadedError, match="max_connections"):
-            await client.request("POST", "x")
-        first.cancel()
-        await asyncio.wait((first,))
+        async with aclosing(client.download("x")) as pieces:
+            await anext(pieces)
+            with pytest.raises(OverloadedError, match="max_connections"):
+                await client.request("POST", "x")
         assert len(server.seen) == 1
 
 
@@ -268,16 +267,16 @@ async def test_health_with_a_path_is_its_success(server):
     await client.disconnect()
 
 
-async def test_the_length_of_what_is_not_sent_is_no_length(server, client):
-    server.answer = lambda _: answer()[:-2].replace(b"length: 0", b"length: 99999999") + b"\r\n"
-    answered = await client.request("HEAD", "x")
-    assert (answered.headers["content-length"], answered.body) == ("99999999", b"")
-
-
 @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection"])
 async def test_where_a_request_ends_is_not_said_by_the_caller(server, client, name):
     with pytest.raises(UnsupportedError, match=f"'{name}'"):
         await client.request("POST", "x", content=b"abc", headers={name: "1"})
+    assert server.seen == []
+
+
+async def test_of_two_bodies_none_is_sent(server, client):
+    with pytest.raises(UnsupportedError, match="one body"):
+        await client.request("POST", "x", json={}, content=b"abc")
     assert server.seen == []
 
 

@@ -126,7 +126,15 @@ async def test_id_and_secret_can_stand_in_the_body(server, issuer):
 
 
 @pytest.mark.parametrize(
-    ("expires_in", "kept"), [(3600, 3570), (10, 9), ("soon", 270), (None, 270), (-1, 270)]
+    ("expires_in", "kept"),
+    [
+        (3600, 3570),
+        (10, 9),
+        pytest.param(10**400, 86_370, id="ages"),
+        ("soon", 270),
+        (None, 270),
+        (-1, 270),
+    ],
 )
 async def test_a_token_is_fetched_anew_before_it_expires(server, issuer, expires_in, kept):
     issuer.expires_in = expires_in
@@ -251,7 +259,7 @@ async def test_a_service_that_refuses_every_token_does_not_have_them_fetched_in_
 async def test_a_post_refused_with_401_is_not_in_doubt_when_no_other_token_can_be_had(
     server, issuer
 ):
-    async with of(server, timeout_seconds=0.2) as client:
+    async with of(server, timeout_seconds=0.1) as client:
         issuer.fetched.append(issuer.fetched[0])
         issuer.is_silent = True
         with pytest.raises(DeadlineExceededError):
@@ -270,3 +278,24 @@ async def test_cookies_of_who_called_before_are_not_shown_with_new_credentials(s
         issuer.fetched.append(issuer.fetched[0])
         await client.get_json("x")
     assert [seen.headers.get("cookie") for seen in server.seen] == [None, "s=1", None]
+
+
+async def test_nor_are_those_that_an_answer_to_them_brings_later(server):
+    waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def reply(seen: Seen) -> bytes | Awaitable[bytes]:
+        if seen.path == "/slow":
+            return waiting
+        return answer() if seen.headers["authorization"] == "Bearer new" else answer(status=401)
+
+    server.answer = reply
+    client = client_of(server.url, session_cookies=True, auth={"kind": "bearer", "token": "old"})
+    async with client:
+        slow = asyncio.create_task(client.request("GET", "slow"))
+        await server.asked.wait()
+        client.credentials = lambda: {"auth": {"kind": "bearer", "token": "new"}}
+        await client.request("GET", "x")
+        waiting.set_result(answer(set_cookie="session=old"))
+        await slow
+        await client.request("GET", "x")
+    assert [seen.headers.get("cookie") for seen in server.seen] == 4 * [None]

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import tracemalloc
 from collections.abc import AsyncIterator
+from io import BufferedReader
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from infrastructure.errors import (
     DeadlineExceededError,
     InfrastructureError,
     NotFoundError,
+    OutcomeUnknownError,
     UnavailableError,
     UnsupportedError,
 )
@@ -104,6 +106,15 @@ async def test_what_is_no_whole_gzip_is_refused(server, client, body):
         await body_of(client)
 
 
+async def test_a_post_whose_packed_answer_is_cut_is_in_doubt_and_not_made_again(server):
+    body = gzip.compress(bytes(1000))[:-9]
+    server.answer = lambda _: answer(body, content_encoding="gzip")
+    async with client_of(server.url) as client:
+        with pytest.raises(OutcomeUnknownError):
+            await client.request("POST", "x")
+    assert len(server.seen) == 1
+
+
 async def test_a_body_that_stops_short_is_no_answer(server):
     server.answer = lambda _: answer(b"whole")[:-2]
     async with client_of(server.url, max_attempts=1, timeout_seconds=0.1) as client:
@@ -152,7 +163,7 @@ async def test_a_download_that_fails_leaves_the_old_file(server, tmp_path: Path,
     server.answer = lambda _: ended
     file = tmp_path / "report.pdf"
     file.write_bytes(b"old")
-    async with client_of(server.url, max_attempts=1, timeout_seconds=0.2) as client:
+    async with client_of(server.url, max_attempts=1, timeout_seconds=0.1) as client:
         with pytest.raises(InfrastructureError):
             await client.download_to("x", file)
     assert file.read_bytes() == b"old"
@@ -241,7 +252,7 @@ async def test_a_body_that_drips_ends_at_the_deadline_of_the_call(server):
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as dripping:
         port = dripping.sockets[0].getsockname()[1]
-        async with client_of(f"http://127.0.0.1:{port}", timeout_seconds=0.2) as client:
+        async with client_of(f"http://127.0.0.1:{port}", timeout_seconds=0.1) as client:
             with pytest.raises(DeadlineExceededError):
                 await body_of(client)
             assert client.pool_stats().in_use == 0
@@ -263,6 +274,29 @@ async def test_a_download_cancelled_while_it_waits_gives_its_connection_back(ser
         assert (client.pool_stats().in_use, client.drain.in_flight) == (0, 0)
         server.answer = lambda _: answer(b"next")
         assert await body_of(client) == b"next"
+
+
+async def test_an_upload_that_is_cut_leaves_its_file_closed(tmp_path: Path):
+    held: list[BufferedReader] = []
+
+    class Watched(type(tmp_path)):  # type: ignore[misc]  # the class of paths on this machine
+        def open(self, mode: str) -> BufferedReader:
+            held.append(super().open(mode))
+            return held[-1]
+
+    async def read_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        writer.close()
+
+    ended, file = asyncio.Event(), tmp_path / "big"
+    file.write_bytes(bytes(10 * MEGABYTE))
+    async with await asyncio.start_server(read_nothing, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with client_of(url, timeout_seconds=0.1) as client:
+            with pytest.raises(OutcomeUnknownError):
+                await client.upload("x", Upload(Watched(file)))
+            ended.set()
+    assert [each.closed for each in held] == [True]
 
 
 @pytest.mark.parametrize("content_type", ["text/plain\r\nX-Evil: 1", "näh"])

@@ -73,10 +73,13 @@ async def test_a_search_follows_the_token_of_each_page(server, script, desk):
     assert second["nextPageToken"] == "t-2"
 
 
-async def test_a_search_that_goes_in_a_circle_ends(script, desk):
-    script.on("POST /rest/api/3/search/jql", reply({"issues": [], "nextPageToken": "t"}))
-    with pytest.raises(DataError, match="same one again"):
+@pytest.mark.parametrize("tokens", ["t", "tu"])
+async def test_a_search_that_goes_in_a_circle_ends(server, script, desk, tokens):
+    pages = [reply({"issues": [], "nextPageToken": each}) for each in 3 * tokens]
+    script.on("POST /rest/api/3/search/jql", *pages, reply({"issues": []}))
+    with pytest.raises(DataError, match="there already"):
         assert [found async for found in desk.search("x")] == []
+    assert len(server.seen) == 2 + len(tokens)
 
 
 async def test_a_search_is_repeated_when_its_answer_is_lost(server, script, desk):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError
 
 from infrastructure.connections.external.s3 import S3ConnectionManager, S3Settings
 from infrastructure.errors import AuthenticationError, NotFoundError, OverloadedError, RejectedError
@@ -25,7 +26,7 @@ class TestS3Connection(ConnectionContract):
 
 
 async def test_a_stream_that_is_left_gives_its_connection_back(seaweed: SeaweedServer):
-    async with made(seaweed, max_connections=1, timeout_seconds=1) as store:
+    async with made(seaweed, max_connections=1, timeout_seconds=0.5) as store:
         await store.put("long", bytes(2**21))
         async with aclosing(store.stream("long")) as pieces:
             await anext(pieces)
@@ -62,6 +63,22 @@ async def test_wrong_keys_are_told_without_showing_them(seaweed: SeaweedServer, 
         await store.connect()
     assert "HUNTER2" not in f"{told.value!r} {told.value} {told.value.__cause__!r}"
     assert "HUNTER2" not in repr(store.settings.secret_access_key)
+
+
+async def test_what_the_driver_will_not_open_with_is_our_error(
+    seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch
+):
+    with pytest.raises(RejectedError, match="'eu west'"):
+        await made(seaweed, region="eu west").connect()
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(RejectedError, match="nobody"):
+        await made(seaweed, access_key_id=None, secret_access_key=None).connect()
+
+
+def test_a_connection_that_takes_too_long_is_told_with_its_own_bound(seaweed: SeaweedServer):
+    store = made(seaweed, connect_timeout_seconds=3)
+    late = store.translated(ConnectTimeoutError(endpoint_url=seaweed.url))
+    assert "no answer within 3 s" in str(late)
 
 
 async def test_without_a_key_the_one_in_the_environment_counts(

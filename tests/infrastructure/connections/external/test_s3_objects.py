@@ -104,6 +104,10 @@ async def test_a_header_of_two_lines_is_refused_and_the_line_not_blamed(store: S
 async def test_metadata_that_cannot_be_sent_is_refused_here(store: S3ConnectionManager):
     with pytest.raises(RejectedError, match="'Größe'"):
         await store.put("key", b"x", metadata={"Größe": "1"})
+    with pytest.raises(RejectedError, match="'file'"):
+        await store.put("key", b"x", metadata={"file": "half \ud800"})
+    with pytest.raises(RejectedError, match="cannot be made"):
+        await anext(store.list("half \ud800"))
 
 
 async def test_a_listing_has_every_page(

@@ -1,9 +1,11 @@
 """What an object store may answer that SeaweedFS does not when asked: scripted over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
@@ -21,7 +23,10 @@ from infrastructure.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from infrastructure.resilience import FixedDelayStrategy, Retry
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ETAG = {"ETag": '"1"'}
 EMPTY_LIST = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 
 
@@ -39,11 +44,19 @@ def made(server: HTTPServer, **changed: Any) -> S3ConnectionManager:
     return S3ConnectionManager(S3Settings.model_validate({**found, **changed}), name="files")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def connected(make_httpserver: HTTPServer) -> AsyncIterator[S3ConnectionManager]:
+    make_httpserver.expect_request("/books", method="GET").respond_with_data(EMPTY_LIST)
+    async with made(make_httpserver) as connected:
+        yield connected
+
+
 @pytest.fixture
-async def store(httpserver: HTTPServer) -> AsyncIterator[S3ConnectionManager]:
-    httpserver.expect_request("/books", method="GET").respond_with_data(EMPTY_LIST)
-    async with made(httpserver) as store:
-        yield store
+def store(httpserver: HTTPServer, connected: S3ConnectionManager) -> S3ConnectionManager:
+    """It knows nothing of the test before, for each answer is scripted anew."""
+    httpserver.clear()
+    connected.policy = None
+    return connected
 
 
 @pytest.mark.parametrize(
@@ -112,7 +125,7 @@ async def test_what_was_signed_is_not_shown(store: S3ConnectionManager, httpserv
 async def test_bytes_that_are_not_those_stored_are_noticed(
     store: S3ConnectionManager, httpserver: HTTPServer
 ):
-    headers = {"x-amz-checksum-crc32": "AAAAAA=="}
+    headers = {"x-amz-checksum-crc32": "AAAAAA==", **ETAG}
     httpserver.expect_request("/books/dune").respond_with_data("changed", headers=headers)
     with pytest.raises(DataError, match="another checksum"):
         await store.get("dune")
@@ -124,7 +137,6 @@ async def test_bytes_that_are_not_those_stored_are_noticed(
 async def test_an_answer_that_is_none_is_told_as_such(
     store: S3ConnectionManager, httpserver: HTTPServer, body: str
 ):
-    httpserver.clear()
     httpserver.expect_request("/books").respond_with_data(body)
     with pytest.raises(DataError, match="cannot be read"):
         assert [each async for each in store.list()]
@@ -140,10 +152,52 @@ async def test_what_was_written_is_told_with_its_etag_or_it_is_no_store(
         await store.copy("dune", "dune")
 
 
+async def test_a_page_that_is_no_object_is_not_taken_for_one(
+    store: S3ConnectionManager, httpserver: HTTPServer
+):
+    httpserver.expect_request("/books/dune").respond_with_data("<html>log in</html>")
+    with pytest.raises(DataError, match="no ETag"):
+        await store.get("dune")
+    with pytest.raises(DataError, match="no ETag"):
+        await store.head("dune")
+    with pytest.raises(DataError, match="no ETag"):
+        await anext(store.stream("dune"))
+    assert store.pool_stats().in_use == 0
+
+
+async def test_what_comes_in_pieces_is_stored_whole_or_not_at_all_under_a_policy_that_repeats(
+    store: S3ConnectionManager, httpserver: HTTPServer
+):
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"Arrakis"
+
+    for status in (503, 503, 200):
+        asked = httpserver.expect_ordered_request("/books/dune", method="PUT")
+        asked.respond_with_data("", status, headers=ETAG)
+    store.policy = Retry(2, FixedDelayStrategy(0.001))
+    with pytest.raises(OverloadedError):
+        await store.put("dune", pieces())
+    await store.put("dune", b"Arrakis")
+    assert [each.data for each, _ in httpserver.log] == [b"Arrakis"] * 3
+
+
+async def test_pieces_that_come_too_late_for_an_attempt_are_not_begun_again(
+    store: S3ConnectionManager, httpserver: HTTPServer
+):
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"Arrakis"
+        await asyncio.Event().wait()
+
+    store.policy = Retry(3, FixedDelayStrategy(0.001), attempt_timeout=0.05)
+    with pytest.raises(UnavailableError, match=r"no answer within 0\.05 s"):
+        await store.put("dune", pieces())
+    assert httpserver.log == []
+
+
 async def test_an_object_of_untold_length_is_not_read_into_memory(
     store: S3ConnectionManager, httpserver: HTTPServer
 ):
-    endless = Response(iter([b"spice"] * 3))
+    endless = Response(iter([b"spice"] * 3), headers=ETAG)
     httpserver.expect_request("/books/dune").respond_with_response(endless)
     with pytest.raises(RejectedError, match="a length nobody told"):
         await store.get("dune")
@@ -160,7 +214,6 @@ async def test_an_object_of_untold_length_is_not_read_into_memory(
 async def test_a_listing_that_leads_nowhere_ends(
     store: S3ConnectionManager, httpserver: HTTPServer, page: str
 ):
-    httpserver.clear()
     answer = f"<ListBucketResult>{page}</ListBucketResult>"
     httpserver.expect_request("/books").respond_with_data(answer)
     with pytest.raises(DataError, match="how to ask for the next"):
@@ -170,7 +223,6 @@ async def test_a_listing_that_leads_nowhere_ends(
 async def test_uploads_whose_listing_leads_nowhere_are_not_listed_for_ever(
     store: S3ConnectionManager, httpserver: HTTPServer
 ):
-    httpserver.clear()
     httpserver.expect_request("/books").respond_with_data(
         "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>"
     )
@@ -231,7 +283,7 @@ async def test_what_could_not_be_deleted_is_told_with_its_reason(
 
 async def test_who_may_not_list_is_let_in(httpserver: HTTPServer):
     httpserver.expect_request("/books").respond_with_data(refusal("AccessDenied"), 403)
-    httpserver.expect_request("/books/dune").respond_with_data(b"spice")
+    httpserver.expect_request("/books/dune").respond_with_data(b"spice", headers=ETAG)
     async with made(httpserver) as store:
         assert (await store.health_check()).is_up
         assert await store.get("dune") == b"spice"
@@ -256,11 +308,12 @@ async def test_the_bucket_may_stand_before_the_host(
     [
         ({"endpoint_url": "localhost:9000"}, "no address of a server"),
         ({"endpoint_url": "http://user:HUNTER2@host"}, "no address of a server"),
+        ({"endpoint_url": "http://:HUNTER2@host"}, "no address of a server"),
         ({"secret_access_key": None}, "go together"),
         ({"part_bytes": 1000}, "part_bytes"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(
+async def test_settings_that_cannot_work_are_refused(
     httpserver: HTTPServer, changed: dict[str, Any], told: str
 ):
     with pytest.raises(ValueError, match=told) as refused:
