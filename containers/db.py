@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 from containers import parts, providers
@@ -65,8 +66,9 @@ class SyncManagers:
 
     def close(self) -> None:
         """Close those that were made; each opens again when it is used."""
-        for made in list(self._made.values()):
-            made.disconnect()
+        with ExitStack() as ends:  # one that fails to close keeps none of the others open
+            for made in list(self._made.values()):
+                ends.callback(made.disconnect)
 
     async def disconnect(self) -> None:
         """The same, while the event loop goes on."""
@@ -88,11 +90,8 @@ class SyncManagers:
 
 def sync_manager(twins: Any, path: str) -> providers.Callable[BaseConnectionManager]:
     """The provider of the twin of `db.<path>`."""
-
-    def twin(twins: SyncManagers) -> BaseConnectionManager:
-        return twins.twin(path)
-
-    provider: providers.Callable[BaseConnectionManager] = providers.Callable(twin, twins)
+    provider: providers.Callable[BaseConnectionManager]
+    provider = providers.Callable(SyncManagers.twin, twins, path)
     provider.port = BaseConnectionManager
     return provider
 

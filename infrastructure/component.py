@@ -22,7 +22,8 @@ class Component(ABC):
     """Something with a life: constructed without I/O, opened on first use, closed once.
 
     A component belongs to the event loop that opened it. In another loop, once the first is no
-    longer running, it opens anew; while the first still runs, using it elsewhere is an error.
+    longer running, it opens anew; while the first still runs, using it elsewhere is an error, and
+    closing it from elsewhere closes it there.
     In a forked process it opens anew, too.
     `disconnect()` may be called twice; `connect()` after it opens again.
 
@@ -52,6 +53,7 @@ class Component(ABC):
         self.name = name or str(settings.kind)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: SingleFlight[None] = SingleFlight()
+        self._opener: asyncio.Task[Any] | None = None
         self._closings = 0
         remember(self._after_fork)
         self._health = Health(Status.UNKNOWN, detail="not checked yet")
@@ -89,9 +91,14 @@ class Component(ABC):
         self._closings += 1
         loop, self._loop = self._loop, None
         self._health = Health(Status.UNKNOWN, detail="closed")
-        if loop is asyncio.get_running_loop() or (loop is not None and self.closes_anywhere):
-            async with deadline(self.settings.connect_timeout_seconds, self.name):
+        if loop is None:
+            return
+        async with deadline(self.settings.connect_timeout_seconds, self.name):
+            if loop is asyncio.get_running_loop() or self.closes_anywhere:
                 await self._close()
+            elif loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(self._close(), loop)
+                await asyncio.wrap_future(closing)
 
     def _after_fork(self) -> None:
         """Be closed, in a forked child: what is open is the parent's, and stays so.
@@ -121,18 +128,30 @@ class Component(ABC):
         started = time.perf_counter()
         try:
             async with deadline(self.settings.connect_timeout_seconds, self.name):
-                await self.connect()
-                detail = await self._ping()
-            self._health = Health(Status.UP, time.perf_counter() - started, detail)
+                detail = await self._proof_of_life()
+            health = Health(Status.UP, time.perf_counter() - started, detail)
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer
             is_overload = classify(error) is Category.OVERLOAD
             status = Status.DEGRADED if is_overload else Status.DOWN
-            self._health = Health(status, time.perf_counter() - started, reason(error))
-        return self._health
+            health = Health(status, time.perf_counter() - started, reason(error))
+        self._remember(health)
+        return health
+
+    async def _proof_of_life(self) -> str:
+        """What answers the health check."""
+        await self.connect()
+        return await self._ping()
+
+    def _remember(self, health: Health) -> None:
+        self._health = health
 
     async def _open_unless_closed(self) -> None:
         """Open; what was closed meanwhile does not stay open behind whoever closed it."""
         before = self._closings
+        last, self._opener = self._opener, asyncio.current_task()
+        if last and not last.done() and last.get_loop() is asyncio.get_running_loop():
+            async with deadline(self.settings.connect_timeout_seconds, self.name):
+                await asyncio.wait((last,))  # given up by all who waited, it still clears away
         await self._open_once()
         if self._closings != before:
             await Component.disconnect(self)  # not a subclass's, which lets the callers here end

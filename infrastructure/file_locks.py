@@ -11,8 +11,8 @@ except ImportError:  # pragma: no cover - not a POSIX system
 if fcntl is not None:
     _flock, _TAKE, _LET_GO = fcntl.flock, fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_UN
 
-_FIRST_WAIT = 0.000_05
-_LONGEST_WAIT = 0.01
+_FIRST_WAIT_SECONDS = 0.000_05
+_LONGEST_WAIT_SECONDS = 0.01
 
 
 def locked(descriptor: int) -> bool:
@@ -33,12 +33,12 @@ def wait_for(descriptor: int, seconds: float) -> None:
         TimeoutError: Another process has it for longer than this; it may be frozen.
     """
     end = time.monotonic() + seconds
-    wait = _FIRST_WAIT
+    wait = _FIRST_WAIT_SECONDS
     while not locked(descriptor):
         if time.monotonic() >= end:
             raise TimeoutError("another process holds the file")
         time.sleep(wait)
-        wait = min(2 * wait, _LONGEST_WAIT)
+        wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
 
 
 def unlock(descriptor: int) -> None:

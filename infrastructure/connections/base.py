@@ -14,8 +14,7 @@ from infrastructure.connections.opening import Opening
 from infrastructure.connections.standing import ConnectionState, PoolStats, Standing
 from infrastructure.connections.sync_base import BaseConnectionManager
 from infrastructure.connections.sync_registry import SyncDatabaseRegistry, sync_twin
-from infrastructure.errors import DeadlineExceededError, InfrastructureError, UnavailableError
-from infrastructure.health import Health, Status
+from infrastructure.errors import DeadlineExceededError, InfrastructureError
 from infrastructure.observability.logging import get_logger
 from infrastructure.registry import Registry
 
@@ -110,6 +109,7 @@ class AsyncBaseConnectionManager(Standing, Component):
     settings: ConnectionSettings
     operations = frozenset({"execute", "execute_query", "ping"})
     credentials: Credentials | None = None
+    drain: Drain
 
     def __init__(self, settings: ConnectionSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)
@@ -140,29 +140,18 @@ class AsyncBaseConnectionManager(Standing, Component):
         self.drain = Drain(self.name)
         self._closed_as = ConnectionState.NEW
 
-    async def health_check(self) -> Health:
-        """Open if needed and try one real operation, within `connect_timeout_seconds`."""
-        try:
-            await self.drain.begin()
-        except UnavailableError as error:
-            return Health(Status.DOWN, detail=str(error))
-        try:
-            return await super().health_check()
-        finally:
-            self.drain.end()
-
     async def rotate(self, **changes: Any) -> bool:
         """Go on with other settings, such as `rotate(password=...)`; say whether any differed.
 
         Where it is open, calls in flight end first and new ones wait until it is open again.
 
         Raises:
-            ValidationError: (pydantic) They are no settings of this kind; the old ones stay.
+            ConfigurationError: They are no settings of this kind; the old ones stay.
             InfrastructureError: It could not be opened with them; the next call tries again.
         """
-        self._changed(changes)
+        self.changed(changes, by="`rotate`")
         async with self.drain.pausing(self.settings.drain_timeout_seconds):
-            settings = self._changed(changes)
+            settings = self.changed(changes, by="`rotate`")
             if settings == self.settings:
                 return False
             is_open = self.loop is not None
@@ -184,24 +173,30 @@ class AsyncBaseConnectionManager(Standing, Component):
     async def _open_once(self) -> None:
         if self.loop is asyncio.get_running_loop():
             return
-        await self._renew()
         try:
-            await self._way.run(super()._open_once)
+            await self._way.run(self._attempt)
         except InfrastructureError as error:
             self._closed_as = ConnectionState.UNAVAILABLE
             self.note_failure(error)
             raise
         self._closed_as = ConnectionState.CLOSED
 
+    async def _attempt(self) -> None:
+        self.settings = await self._current.take()
+        await super()._open_once()
+
+    async def _proof_of_life(self) -> str:
+        await self.drain.begin()
+        try:
+            return await super()._proof_of_life()
+        finally:
+            self.drain.end()
+
     async def _closed(self) -> None:
         try:
             await super().disconnect()
         except DeadlineExceededError:  # the other side hears of it by itself
             _log.warning("connection cut, since it did not close in time", where=self.name)
-
-    async def _renew(self) -> None:
-        """Take the credentials that count now."""
-        self.settings = await self._current.take()
 
 
 DatabaseRegistry: Registry[AsyncBaseConnectionManager] = Registry(

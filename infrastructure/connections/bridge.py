@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 from infrastructure.component import Component
 from infrastructure.errors import (
     ConfigurationError,
-    InfrastructureError,
     OutcomeUnknownError,
     UnavailableError,
 )
@@ -65,7 +64,7 @@ class Bridge:
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
         """Its result, also where the component is open in another thread's loop."""
         here = asyncio.get_running_loop()
-        if self._component.loop is here or self._home(here) is here:
+        if self._component.loop is here or await self._own_home(here, work) is here:
             return await work
         call, home = self._begun(work)
         waiting = asyncio.wrap_future(call)
@@ -94,55 +93,78 @@ class Bridge:
             raise ConfigurationError(
                 "closed from a call that runs in it", where=self._component.name
             )
+        closing: Future[None] | None = None
         with _lock:
             is_first, own.is_being_closed = not own.is_being_closed, True
+            if is_first and self._component.loop is own.loop and own.loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(self._component.disconnect(), own.loop)
         if not is_first:
             own.join()
             return
         try:
-            if self._component.loop is own.loop and own.loop.is_running():
-                asyncio.run_coroutine_threadsafe(self._component.disconnect(), own.loop).result()
+            if closing is not None:
+                with suppress(CancelledError):  # a call has ended the loop, which closes it, too
+                    closing.result()
         finally:
             own.end()
-            if self._own is own:
-                self._own = None
 
-    def _home(self, here: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
-        """The loop it is open in, or is to be opened in."""
+    def _home(
+        self, here: asyncio.AbstractEventLoop | None
+    ) -> asyncio.AbstractEventLoop | threading.Thread:
+        """The loop it is open in, or is to be opened in; first, the thread that is closing it."""
         with _lock:
-            for loop in (self._component.loop, _chosen.get(self._component)):
+            last = _chosen.get(self._component)
+            for loop in (self._component.loop, last):
                 if loop is not None and loop.is_running():
                     return loop
+            if isinstance(last, _Loop) and last.thread.is_alive():
+                return last.thread
             if here is None:
-                if self._own is None or not self._own.loop.is_running():
-                    self._own = _LoopThread(self._component)
+                self._own = _LoopThread(self._component)
                 here = self._own.loop
             _chosen[self._component] = here
             return here
 
-    def _begun(self, work: Coroutine[Any, Any, T]) -> "tuple[Future[T], asyncio.AbstractEventLoop]":
-        """The call, and the loop it runs in, which is another one than this thread's."""
-        own = self._own
-        if own is not None and not own.loop.is_running():
-            own.join()  # what it has opened is closed before another one opens it
+    async def _own_home(
+        self, here: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any]
+    ) -> asyncio.AbstractEventLoop:
         try:
-            with _lock:  # a loop of ours does not end between the look and the call
-                home = self._home(None)
-                if home is _running_loop():
-                    raise ConfigurationError(
-                        "a sync call from inside the event loop it is open in",
-                        where=self._component.name,
-                        hint="Await the async method of the same name.",
-                    )
-                return asyncio.run_coroutine_threadsafe(work, home), home
-        except InfrastructureError:
+            while isinstance(home := self._home(here), threading.Thread):
+                await asyncio.to_thread(home.join)
+        except BaseException:
             work.close()
             raise
+        return home
+
+    def _begun(self, work: Coroutine[Any, Any, T]) -> "tuple[Future[T], asyncio.AbstractEventLoop]":
+        """The call, and the loop it runs in, which is another one than this thread's."""
+        try:
+            while isinstance(begun := self._handed_over(work), threading.Thread):
+                begun.join()
         except RuntimeError as error:  # a loop of somebody else was closed in between
             work.close()
             raise UnavailableError(
                 "its event loop has ended", where=self._component.name
             ) from error
+        except BaseException:
+            work.close()
+            raise
+        return begun
+
+    def _handed_over(
+        self, work: Coroutine[Any, Any, T]
+    ) -> "tuple[Future[T], asyncio.AbstractEventLoop] | threading.Thread":
+        with _lock:  # a loop of ours does not end between the look and the call
+            home = self._home(None)
+            if home is _running_loop():
+                raise ConfigurationError(
+                    "a sync call from inside the event loop it is open in",
+                    where=self._component.name,
+                    hint="Await the async method of the same name.",
+                )
+            if isinstance(home, threading.Thread):
+                return home
+            return asyncio.run_coroutine_threadsafe(work, home), home
 
     def _cut_off(self) -> OutcomeUnknownError:
         return OutcomeUnknownError(
@@ -156,32 +178,37 @@ class _LoopThread:
     def __init__(self, component: Component) -> None:
         self.loop = _Loop()
         self.is_being_closed = False
+        self._has_stopped = False
         self._component = component
         is_running = threading.Event()
         self.loop.call_soon(is_running.set)
-        self._thread = threading.Thread(
+        self.loop.thread = threading.Thread(
             target=self._run, name=f"loop of {component.name}", daemon=True
         )
-        self._thread.start()
+        self.loop.thread.start()
         is_running.wait()
 
     def end(self) -> None:
         """Cancel what still runs, and wait for the thread."""
         with _lock:
-            was_running, self.loop.is_ending = self.loop.is_running(), True
-        if was_running:
-            with suppress(RuntimeError):  # it has ended by itself meanwhile
-                self.loop.call_soon_threadsafe(self.loop.stop)
+            self.loop.is_ending = True
+        with suppress(RuntimeError):  # it has ended by itself meanwhile
+            self.loop.call_soon_threadsafe(self._stop)
         self.join()
 
     def join(self) -> None:
         """Wait until it has ended."""
-        self._thread.join()
+        self.loop.thread.join()
+
+    def _stop(self) -> None:
+        if not self._has_stopped:  # a call may have ended it, and the end is not to be stopped
+            self.loop.stop()
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
             with suppress(KeyboardInterrupt, SystemExit):  # the call that raised it was told
                 runner.get_loop().run_forever()
+            self._has_stopped = True
             with _lock:
                 self.loop.is_ending = True
             runner.run(self._end_all())
@@ -204,9 +231,11 @@ class _Loop(asyncio.SelectorEventLoop):
 
     Attributes:
         is_ending: It is to begin nothing any more, and does not count as running.
+        thread: It runs there.
     """
 
     is_ending = False
+    thread: threading.Thread
 
     def __init__(self) -> None:
         self._process_id = os.getpid()

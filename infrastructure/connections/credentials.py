@@ -1,12 +1,11 @@
 """Credentials that change by themselves, as they are now."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from infrastructure.errors import ConfigurationError, InfrastructureError, UnavailableError
+from infrastructure.errors import InfrastructureError, UnavailableError
 from infrastructure.resilience import SingleFlight, deadline
 
 if TYPE_CHECKING:
@@ -41,28 +40,24 @@ class CurrentSettings:
             return await self._asking.do("", lambda: self._ask(credentials))
 
     async def _ask(self, credentials: "Credentials") -> Any:
-        manager = self._manager
-        try:
+        with asking(self._manager.name):
             found = credentials()
             changes = await found if inspect.isawaitable(found) else found
-        except InfrastructureError:
-            raise
-        except Exception as error:
-            raise UnavailableError(
-                f"`credentials` failed ({type(error).__name__})",
-                where=manager.name,
-                hint="See the cause.",
-            ) from error
-        if not isinstance(changes, Mapping):
-            raise self._misfit(f"expected settings by name, found {type(changes).__name__}")
-        try:
-            return manager._changed(changes)  # noqa: SLF001 - the other half of the manager
-        except ValidationError as error:
-            wrong = error.errors(include_input=False, include_url=False, include_context=False)
-            said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)
-            raise self._misfit(said) from None  # whose text may quote a secret
+        return self._manager.changed(changes, by="`credentials`")
 
-    def _misfit(self, said: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"what `credentials` gave does not fit: {said}", where=self._manager.name
-        )
+
+@contextmanager
+def asking(where: str) -> Iterator[None]:
+    """Around the question for credentials: what it fails with is ours, or becomes it.
+
+    Raises:
+        UnavailableError: It failed with an error of another origin.
+    """
+    try:
+        yield
+    except InfrastructureError:
+        raise
+    except Exception as error:
+        raise UnavailableError(
+            f"`credentials` failed ({type(error).__name__})", where=where, hint="See the cause."
+        ) from error

@@ -15,17 +15,21 @@ class Drain:
 
     Attributes:
         in_flight: How many calls are going on.
-        is_closing: Whether new calls are refused.
     """
 
-    __slots__ = ("_empty", "_name", "_open", "in_flight", "is_closing")
+    __slots__ = ("_closers", "_name", "_open", "_waiting", "in_flight")
 
     def __init__(self, name: str) -> None:
         self._name = name
         self.in_flight = 0
-        self.is_closing = False
-        self._empty: asyncio.Event | None = None
+        self._closers = 0
+        self._waiting: set[asyncio.Event] = set()
         self._open: asyncio.Event | None = None
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether somebody is closing it, so that new calls are refused."""
+        return self._closers > 0
 
     async def begin(self) -> None:
         """Count a call, once new ones may begin.
@@ -35,15 +39,16 @@ class Drain:
         """
         while self._open is not None:
             await self._open.wait()
-        if self.is_closing:
+        if self._closers:
             raise UnavailableError("is being closed", where=self._name)
         self.in_flight += 1
 
     def end(self) -> None:
         """A call is over."""
         self.in_flight -= 1
-        if self._empty is not None and not self.in_flight:
-            self._empty.set()
+        if self._waiting and not self.in_flight:
+            for empty in self._waiting:
+                empty.set()
 
     @asynccontextmanager
     async def closing(self, seconds: float) -> AsyncIterator[None]:
@@ -52,12 +57,12 @@ class Drain:
         Args:
             seconds: The longest wait for them.
         """
-        self.is_closing = True
+        self._closers += 1
         try:
             await self._drained(seconds)
             yield
         finally:
-            self.is_closing = False
+            self._closers -= 1
 
     @asynccontextmanager
     async def pausing(self, seconds: float) -> AsyncIterator[None]:
@@ -75,7 +80,11 @@ class Drain:
     async def _drained(self, seconds: float) -> None:
         if not self.in_flight:
             return
-        self._empty = asyncio.Event()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._empty.wait()
+        empty = asyncio.Event()
+        self._waiting.add(empty)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await empty.wait()
+        finally:
+            self._waiting.discard(empty)

@@ -16,6 +16,7 @@ from infrastructure.registry import Registry, registry_of
 if TYPE_CHECKING:  # only the types: importing them at run time would import their drivers
     from infrastructure.connections.database.mongodb import MongodbConnectionManager
     from infrastructure.connections.database.postgres import PostgresConnectionManager
+    from infrastructure.connections.database.redis import RedisConnectionManager
     from infrastructure.connections.database.sql.base import SqlConnectionManager
     from infrastructure.connections.database.sql.sync_base import SyncSqlConnectionManager
     from infrastructure.connections.external.confluence import ConfluenceConnectionManager
@@ -91,6 +92,12 @@ class ConnectionFactory:
         *,
         name: str = "",
     ) -> "VectorStore": ...
+
+    @overload
+    @staticmethod
+    def get_connection_manager(
+        kind: Literal[ConnectionType.REDIS], *, name: str = ""
+    ) -> "RedisConnectionManager": ...
 
     @overload
     @staticmethod

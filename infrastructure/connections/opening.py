@@ -63,12 +63,15 @@ class Opening:
     async def run(self, attempt: Callable[[], Awaitable[None]]) -> None:
         """Open by `attempt`, which is made once or more often."""
         with self._told():
-            async with deadline(self._seconds, self._name):
-                await self._breaker.run(self._retry.run, attempt)
+            await self._breaker.run(self._bounded, attempt)
+
+    async def _bounded(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        async with deadline(self._seconds, self._name):  # inside: no answer in time is a failure
+            await self._retry.run(attempt)
 
     def run_sync(self, attempt: Callable[[], None]) -> None:
-        """The same in a thread, which waits between; an attempt asks `remaining()` for its time."""
-        with self._told(), deadline(self._seconds, self._name, interrupts=False):
+        """The same in a thread, which waits between; the deadline is around it, and asked for."""
+        with self._told():
             self._breaker.run_sync(self._retry.run_sync, attempt)
 
     @contextmanager

@@ -41,10 +41,13 @@ def build_client(
     if retry is not None and not isinstance(retry, Retry):
         raise ConfigurationError(
             f"an async redis client cannot use a {type(retry).__module__}.{type(retry).__name__}",
+            where=where,
             hint="Give it a redis.asyncio.retry.Retry.",
         )
     if address.is_cluster or address.sentinels:
-        raise ConfigurationError("the vendor's client is for one server; use execute() here")
+        raise ConfigurationError(
+            "the vendor's client is for one server", where=where, hint="Use execute()."
+        )
     kind, choices = line_kind(address, where)
     pool = BlockingConnectionPool(
         connection_class=kind,

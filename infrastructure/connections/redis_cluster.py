@@ -36,7 +36,7 @@ class Cluster(Topology):
         self._pools: dict[Endpoint, RedisPool] = {}
         self._owner: list[Endpoint | None] = [None] * _SLOTS
         self._is_stale = True
-        self._suspect: Endpoint | None = None
+        self._suspects: dict[Endpoint, None] = {}
         self._refreshing: SingleFlight[None] = SingleFlight()
         self.redirects = 0
         self.refreshes = 0
@@ -105,7 +105,7 @@ class Cluster(Topology):
     def _owner_of(self, call: Call) -> Endpoint:
         if not call.key:
             return next(iter(self._pools))
-        owner = self._owner[key_slot(call.key.encode())]
+        owner = self._owner[_slot_of(call.key)]
         if owner is None:
             self._is_stale = True
             raise UnavailableError("no server of the cluster holds the slot", where=self.where)
@@ -117,15 +117,17 @@ class Cluster(Topology):
         found = await self._send(endpoint, [calls[index] for index in share])
         for index, answer in zip(share, found, strict=True):
             is_moved = isinstance(answer, vendor.AskError)  # of which MOVED is a kind
-            answers[index] = await self._redirected(calls[index], answer) if is_moved else answer
+            if is_moved:
+                answer = await self._redirected(calls[index], answer, endpoint)  # noqa: PLW2901 - its end
+            answers[index] = answer
 
-    async def _redirected(self, call: Call, answer: Any) -> Any:
-        """Follow one call from server to server."""
+    async def _redirected(self, call: Call, answer: Any, asked: Endpoint) -> Any:
+        """Follow one call from server to server; one that names no host means its own."""
         for _ in range(_MAX_REDIRECTS):
             if not isinstance(answer, vendor.AskError):
                 return answer
             self.redirects += 1
-            target = Endpoint(answer.host, answer.port)
+            target = asked = Endpoint(answer.host or asked.host, answer.port)
             is_for_good = isinstance(answer, vendor.MovedError)
             if is_for_good:
                 self._owner[answer.slot_id] = target
@@ -139,7 +141,8 @@ class Cluster(Topology):
         try:
             answers = await self._pool_at(endpoint).run(calls, before=before)
         except BaseException:
-            self._is_stale, self._suspect = True, endpoint
+            self._is_stale = True
+            self._suspect(endpoint)
             raise
         if any(isinstance(answer, vendor.ClusterDownError) for answer in answers):
             self._is_stale = True
@@ -151,18 +154,21 @@ class Cluster(Topology):
         return self._pools[endpoint]
 
     def _known(self) -> list[Endpoint]:
-        """Whom to ask: the servers in use, then those of the settings; one that failed, last."""
+        """Whom to ask: the servers in use, then those of the settings; those that failed, last."""
         known = dict.fromkeys((*self._pools, *self.address.endpoints))
-        if self._suspect in known:
-            known.pop(self._suspect)
-            known[self._suspect] = None
-        return list(known)
+        suspects = [endpoint for endpoint in self._suspects if endpoint in known]
+        return [*(endpoint for endpoint in known if endpoint not in self._suspects), *suspects]
+
+    def _suspect(self, endpoint: Endpoint) -> None:
+        self._suspects.pop(endpoint, None)
+        self._suspects[endpoint] = None
 
     async def _refresh(self) -> None:
         """Take the slots from the first server that can tell them."""
         failures: list[str] = []
         errors: list[Exception] = []
         for endpoint in self._known():
+            self._suspect(endpoint)  # until it has told; who waits may leave before that
             try:
                 ranges = await self._ask(endpoint)
             except (vendor.RedisError, OSError) as error:
@@ -182,7 +188,7 @@ class Cluster(Topology):
 
     async def _ask(self, endpoint: Endpoint) -> list[Any]:
         """On a line of its own, bounded: a pool may be full of calls that hang."""
-        async with asyncio.timeout(self.timeout_seconds / 2):
+        async with asyncio.timeout(self.ask_seconds):
             line = await self.maker.open(endpoint)
             try:
                 (answer,) = await line.exchange([("CLUSTER", "SLOTS")])
@@ -195,10 +201,10 @@ class Cluster(Topology):
     async def _adopt(self, ranges: list[Any], teller: Endpoint) -> None:
         owner: list[Endpoint | None] = [None] * _SLOTS
         for first, last, master, *_ in ranges:
-            # An empty host means the one that was asked.
-            endpoint = Endpoint(master[0].decode() or teller.host, int(master[1]))
+            # No host, or an empty one, means the one that was asked.
+            endpoint = Endpoint((master[0] or b"").decode() or teller.host, int(master[1]))
             owner[first : last + 1] = [endpoint] * (last + 1 - first)
-        self._owner, self._is_stale, self._suspect = owner, False, None
+        self._owner, self._is_stale, self._suspects = owner, False, {}
         self.refreshes += 1
         holders = {endpoint for endpoint in owner if endpoint is not None}
         for endpoint in holders:
@@ -211,5 +217,10 @@ def by_slot(keys: Sequence[str]) -> list[list[int]]:
     """The indexes of the keys of each slot."""
     groups: dict[int, list[int]] = {}
     for index, key in enumerate(keys):
-        groups.setdefault(key_slot(key.encode()), []).append(index)
+        groups.setdefault(_slot_of(key), []).append(index)
     return list(groups.values())
+
+
+def _slot_of(key: str) -> int:
+    """A key that is no text is written with surrogates."""
+    return int(key_slot(key.encode(errors="surrogateescape")))

@@ -16,7 +16,7 @@ from infrastructure.connections.redis_sentinel import SentinelMaster
 from infrastructure.connections.redis_topology import SingleServer, Topology
 from infrastructure.errors import InfrastructureError, OutcomeUnknownError, UnavailableError
 from infrastructure.observability.logging import get_logger
-from infrastructure.observability.metrics import COMPONENT, Measurement, counter, gauge
+from infrastructure.observability.metrics import COMPONENT, KIND, Measurement, counter, gauge
 from infrastructure.resilience import deadline
 
 _log = get_logger(__name__)
@@ -59,6 +59,11 @@ class RedisComponent(Component):
         super().__init__(settings, name=name)
         self._behind: set[asyncio.Task[None]] = set()
 
+    def _after_fork(self) -> None:
+        """Be closed, in a forked child; the way to the servers is the parent's."""
+        super()._after_fork()
+        self._topology = None
+
     def pool_stats(self) -> PoolStats:
         """How many connections there are, over all servers; zeros when not connected."""
         found = [pool.stats() for pool in self._topology.pools()] if self._topology else []
@@ -70,27 +75,11 @@ class RedisComponent(Component):
 
     def measurements(self) -> Iterable[Measurement]:
         """The use of the pools, and what went wrong so far."""
-        stats, labels = self.pool_stats(), {COMPONENT: self.name}
+        yield from self.pool_stats().measurements(self.name, self.settings.kind)
+        labels = {COMPONENT: self.name, KIND: str(self.settings.kind)}
         pools = tuple(self._topology.pools()) if self._topology else ()
-        yield gauge(
-            "db.client.connection.count",
-            stats.in_use,
-            {**labels, "state": "used"},
-            unit="{connection}",
-        )
-        yield gauge(
-            "db.client.connection.count",
-            stats.size - stats.in_use,
-            {**labels, "state": "idle"},
-            unit="{connection}",
-        )
-        yield gauge("db.client.connection.max", stats.limit, labels, unit="{connection}")
         waiting = sum(pool.waiting for pool in pools)
         yield gauge("db.client.connection.pending_requests", waiting, labels, unit="{request}")
-        yield from self._counted(labels)
-
-    def _counted(self, labels: dict[str, str]) -> Iterable[Measurement]:
-        pools = tuple(self._topology.pools()) if self._topology else ()
         opened = self._topology.maker.opened if self._topology else 0
         counts = {
             "connections_opened": opened,
@@ -131,7 +120,7 @@ class RedisComponent(Component):
             if any(call.in_doubt and not call.may_repeat for call in calls):
                 self.unknown_outcomes += 1
                 raise OutcomeUnknownError(
-                    "the command was sent and its answer lost", where=self.name
+                    "sent, and whether it was applied is not known", where=self.name
                 ) from error
             raise
         if self._is_down:
@@ -171,8 +160,10 @@ class RedisComponent(Component):
                 if isinstance(answer, Exception):
                     raise answer
         except TRANSLATED as error:
-            seconds = self.settings.timeout_seconds
-            raise translated(error, self.name, self.settings, seconds) from error
+            ours = translated(error, self.name, self.settings, self.settings.timeout_seconds)
+            if ours is None:
+                raise
+            raise ours from error
         return answers
 
     def _live_topology(self) -> Topology:
@@ -181,7 +172,7 @@ class RedisComponent(Component):
         return self._topology
 
     async def _open(self) -> None:
-        topology = self._topology = topology_of(
+        topology = topology_of(
             self.settings,
             timeout_seconds=self.settings.timeout_seconds,
             connect_timeout_seconds=self.settings.connect_timeout_seconds,
@@ -192,8 +183,9 @@ class RedisComponent(Component):
                 await topology.open()
                 await topology.ping()
         except BaseException:
-            await self._close()
+            await topology.close()
             raise
+        self._topology, self._behind = topology, set()
 
     async def _close(self) -> None:
         topology, self._topology = self._topology, None

@@ -22,7 +22,7 @@ from infrastructure.errors import (
 )
 
 #: What `redis_errors` and `translated` are for.
-TRANSLATED: Final = (vendor.RedisError, OSError, RuntimeError)
+TRANSLATED: Final = (vendor.RedisError, OSError, RuntimeError, UnicodeEncodeError)
 _POOL_EXHAUSTED: Final = "No connection available."
 _TOO_MANY_CLIENTS: Final = "max number of clients reached"
 _OVERLOADED_WORDS: Final = frozenset({"OOM"})
@@ -102,13 +102,16 @@ def redis_errors(where: str, address: RedisAddress, timeout_seconds: float) -> I
     try:
         yield
     except TRANSLATED as error:
-        raise translated(error, where, address, timeout_seconds) from error
+        ours = translated(error, where, address, timeout_seconds)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 def translated(
     error: Exception, where: str, address: RedisAddress, timeout_seconds: float
-) -> Exception:
-    """Our error for one of the vendor's; an error of another origin is given back."""
+) -> InfrastructureError | None:
+    """Our error for one of the vendor's; None for an error of another origin."""
     if isinstance(error, RuntimeError):
         return _of_transport(error, where)
     if isinstance(error, (vendor.TimeoutError, TimeoutError)):
@@ -133,17 +136,19 @@ def _misread(error: Exception, where: str, address: RedisAddress) -> Infrastruct
     """What could not be written or read."""
     if isinstance(error, vendor.InvalidResponse):
         return DataError(f"what answers at {address.label} is not redis", where=where)
-    if isinstance(error, vendor.DataError):
-        return UnsupportedError("a command takes str, bytes, int and float only", where=where)
+    if isinstance(error, (vendor.DataError, UnicodeEncodeError)):
+        return UnsupportedError(
+            "a command takes bytes, int, float and str without lone surrogates only", where=where
+        )
     return None
 
 
-def _of_transport(error: RuntimeError, where: str) -> Exception:
+def _of_transport(error: RuntimeError, where: str) -> InfrastructureError | None:
     """A line that outlived its event loop raises a bare RuntimeError; any other is not ours."""
     if "Event loop is closed" not in str(error) and "attached to a different loop" not in str(
         error
     ):
-        return error
+        return None
     return UnavailableError("the connection belongs to an event loop that has ended", where=where)
 
 

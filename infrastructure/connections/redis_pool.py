@@ -18,7 +18,7 @@ class Call:
         command: The command and its arguments.
         key: Decides the server in a cluster; empty when any will do.
         may_repeat: Applied twice, it does no harm; only then it is ever sent twice.
-        in_doubt: It was sent, and no answer came so far.
+        in_doubt: It was sent and not refused: it may have been applied, or was.
     """
 
     __slots__ = ("command", "in_doubt", "key", "may_repeat")
@@ -110,12 +110,12 @@ class RedisPool:
         return line
 
     def give_back(self, line: Line) -> None:
-        """Let the next caller have the line; a dead one, or one of a dropped pool, is not kept."""
+        """Let the next caller have the line; a dead one, or one of a dropped pool, is closed."""
         self._busy.discard(line)
-        if line in self._stale or self._is_closed:
+        if line in self._stale or self._is_closed or line.is_dead:
             self._stale.discard(line)
             line._close()  # type: ignore[no-untyped-call]  # noqa: SLF001 - the vendor's only close that waits for nothing
-        elif not line.is_dead:
+        else:
             self._idle.append(line)
         self._free_slot()
 
@@ -176,7 +176,8 @@ class RedisPool:
         except Exception as error:
             _doubt(calls, is_open=not is_answer(error))
             raise
-        _doubt(calls, is_open=False)
+        for call, answer in zip(calls, answers, strict=True):
+            call.in_doubt = not isinstance(answer, Exception)
         return answers
 
     async def _opened(self) -> Line:

@@ -13,7 +13,7 @@ from infrastructure.connections.redis_line import Line
 from infrastructure.connections.redis_listener import RedisListener
 from infrastructure.connections.redis_pool import Call, RedisPool
 from infrastructure.connections.redis_topology import Topology, was_demoted
-from infrastructure.errors import UnavailableError
+from infrastructure.errors import InfrastructureError, UnavailableError
 from infrastructure.observability.logging import get_logger
 
 _SWITCH = "+switch-master"
@@ -124,7 +124,7 @@ class SentinelMaster(Topology):
 
     async def _ask(self, sentinel: Endpoint) -> Endpoint | None:
         command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.address.master_name)
-        async with asyncio.timeout(self.timeout_seconds / 2):
+        async with asyncio.timeout(self.ask_seconds):
             line = await self.maker.open(sentinel, to_sentinel=True)
             try:
                 (answer,) = await line.exchange([command])
@@ -159,7 +159,7 @@ class SentinelMaster(Topology):
     async def _check_forever(self) -> None:
         while True:
             await asyncio.sleep(self.address.role_check_seconds)
-            with suppress(vendor.RedisError, OSError, UnavailableError, TimeoutError):
+            with suppress(vendor.RedisError, OSError, InfrastructureError):
                 async with asyncio.timeout(self.address.role_check_seconds + self.timeout_seconds):
                     await self._check()
 

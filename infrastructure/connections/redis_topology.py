@@ -13,6 +13,8 @@ from infrastructure.connections.redis_pool import Call, RedisPool
 
 #: The pool must say "exhausted" before the deadline of the call says "no answer".
 POOL_WAIT_SHARE = 0.8
+#: Who was asked where to go and is silent must leave time for two others, and for the call.
+_ASK_SHARE = 0.3
 
 
 class Topology(ABC):
@@ -33,6 +35,7 @@ class Topology(ABC):
         self.address = address
         self.where = where
         self.timeout_seconds = timeout_seconds
+        self.ask_seconds = _ASK_SHARE * min(timeout_seconds, connect_timeout_seconds)
         self.maker = LineMaker(
             address, connect_timeout_seconds=connect_timeout_seconds, where=where
         )

@@ -1,13 +1,22 @@
 """How a connection manager stands: what is known of it without asking, in both worlds."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pydantic import ValidationError
+
 from infrastructure.config.models.db import ConnectionSettings
-from infrastructure.errors import InfrastructureError, OverloadedError, UnavailableError
+from infrastructure.connections.drain import Drain
+from infrastructure.connections.sync_drain import SyncDrain
+from infrastructure.errors import (
+    ConfigurationError,
+    InfrastructureError,
+    OverloadedError,
+    UnavailableError,
+)
 from infrastructure.health import Health, Status
 from infrastructure.observability.logging import get_logger
 from infrastructure.observability.metrics import COMPONENT, KIND, Measurement, gauge
@@ -54,12 +63,23 @@ class PoolStats:
     in_use: int
     limit: int
 
+    def measurements(self, name: str, kind: str) -> Iterator[Measurement]:
+        """The pool of the component of this name and kind; nothing of what has none."""
+        if not self.limit:
+            return
+        pool, unit = {COMPONENT: name, KIND: str(kind)}, "{connection}"
+        for state, number in (("used", self.in_use), ("idle", self.size - self.in_use)):
+            labels = {**pool, "db.client.connection.state": state}
+            yield gauge("db.client.connection.count", number, labels, unit=unit)
+        yield gauge("db.client.connection.max", self.limit, pool, unit=unit)
+
 
 class Standing(ABC):
     """What a connection manager remembers of its calls, and says of itself."""
 
     settings: ConnectionSettings
     name: str
+    drain: Drain | SyncDrain
     _health: Health
     _closed_as: ConnectionState
 
@@ -94,24 +114,42 @@ class Standing(ABC):
 
     def measurements(self) -> Iterable[Measurement]:
         """The pool as it is now; nothing of what has no pool."""
-        stats = self.pool_stats()
-        if not stats.limit:
-            return
-        pool, unit = {COMPONENT: self.name, KIND: str(self.settings.kind)}, "{connection}"
-        for state, number in (("used", stats.in_use), ("idle", stats.size - stats.in_use)):
-            labels = {**pool, "db.client.connection.state": state}
-            yield gauge("db.client.connection.count", number, labels, unit=unit)
-        yield gauge("db.client.connection.max", stats.limit, pool, unit=unit)
+        return self.pool_stats().measurements(self.name, self.settings.kind)
 
     def _state(self, *, is_open: bool) -> ConnectionState:
         return _STATES[self._health.status] if is_open else self._closed_as
 
-    def _changed(self, changes: Mapping[str, Any]) -> ConnectionSettings:
-        given = {name: getattr(self.settings, name) for name in type(self.settings).model_fields}
-        return type(self.settings).model_validate({**given, **changes})
+    def changed(self, changes: Mapping[str, Any], *, by: str) -> ConnectionSettings:
+        """The settings with these changes; the manager keeps its own.
+
+        Args:
+            changes: By name of the setting.
+            by: Where they come from, for the error.
+
+        Raises:
+            ConfigurationError: They are no settings of this kind.
+        """
+        kind = type(self.settings)
+        try:
+            if not isinstance(changes, Mapping):
+                raise self._misfit(by, f"expected settings by name, found {type(changes).__name__}")
+            given = {name: getattr(self.settings, name) for name in kind.model_fields}
+            return kind.model_validate({**given, **changes})
+        except ValidationError as error:
+            wrong = error.errors(include_input=False, include_url=False, include_context=False)
+            said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)
+            raise self._misfit(by, said) from None  # whose text may quote a secret
+
+    def _misfit(self, by: str, said: str) -> ConfigurationError:
+        return ConfigurationError(f"what {by} gave does not fit: {said}", where=self.name)
 
     def _remember(self, health: Health) -> None:
-        """Keep the answer; a line is logged when it went down or came back, not for each call."""
+        """Keep the answer; a line is logged when it went down or came back, not for each call.
+
+        What is being closed refuses calls, which says nothing.
+        """
+        if self.drain.is_closing:
+            return
         before, self._health = self._health.status, health
         if health.status is Status.DOWN and before is not Status.DOWN:
             _log.warning("connection down", where=self.name, reason=health.detail)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from infrastructure.config.models.db import ConnectionSettings
+from infrastructure.connections.credentials import asking
 from infrastructure.connections.opening import Opening
 from infrastructure.connections.standing import ConnectionState, Standing
 from infrastructure.connections.sync_calls import (
@@ -23,7 +24,6 @@ from infrastructure.errors import (
     ConfigurationError,
     DeadlineExceededError,
     InfrastructureError,
-    UnavailableError,
     classify,
 )
 from infrastructure.forks import remember
@@ -135,23 +135,16 @@ class BaseConnectionManager(Standing):
         """Open if needed and try one real operation, within `connect_timeout_seconds`."""
         seconds = self.settings.connect_timeout_seconds
         started = time.perf_counter()
-        drain = self.drain
-        try:
-            drain.begin(seconds)
-        except UnavailableError as error:
-            return Health(Status.DOWN, detail=str(error))
         try:
             with deadline(seconds, self.name, interrupts=False):
-                self.connect()
-                detail = self._ping()
-            self._health = Health(Status.UP, time.perf_counter() - started, detail)
+                detail = self._proof_of_life(seconds)
+            health = Health(Status.UP, time.perf_counter() - started, detail)
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the answer
             is_overload = classify(error) is Category.OVERLOAD
             status = Status.DEGRADED if is_overload else Status.DOWN
-            self._health = Health(status, time.perf_counter() - started, reason(error))
-        finally:
-            drain.end()
-        return self._health
+            health = Health(status, time.perf_counter() - started, reason(error))
+        self._remember(health)
+        return health
 
     def rotate(self, **changes: Any) -> bool:
         """Go on with other settings, such as `rotate(password=...)`; say whether any differed.
@@ -159,12 +152,12 @@ class BaseConnectionManager(Standing):
         Where it is open, calls in flight end first and new ones wait until it is open again.
 
         Raises:
-            ValidationError: (pydantic) They are no settings of this kind; the old ones stay.
+            ConfigurationError: They are no settings of this kind; the old ones stay.
             InfrastructureError: It could not be opened with them; the next call tries again.
         """
-        self._changed(changes)
+        self.changed(changes, by="`rotate`")
         with self.drain.pausing(self.settings.drain_timeout_seconds), self._turn:
-            settings = self._changed(changes)
+            settings = self.changed(changes, by="`rotate`")
             if settings == self.settings:
                 return False
             was_open = self.is_open
@@ -240,8 +233,16 @@ class BaseConnectionManager(Standing):
         self.is_open = False
         self.drain = SyncDrain(self.name)
 
+    def _proof_of_life(self, seconds: float) -> str:
+        drain = self.drain
+        drain.begin(seconds)
+        try:
+            self.connect()
+            return self._ping()
+        finally:
+            drain.end()
+
     def _open_first(self) -> None:
-        self._renew()
         self._is_connecting = True
         try:
             self._way.run_sync(self._open_once)
@@ -254,6 +255,7 @@ class BaseConnectionManager(Standing):
         self._closed_as = ConnectionState.CLOSED
 
     def _open_once(self) -> None:
+        self._renew()
         hook.notice()
         with Operation(self, CONNECT):
             self._open()
@@ -272,11 +274,12 @@ class BaseConnectionManager(Standing):
         """Take the credentials that count now."""
         if self.credentials is None:
             return
-        found = self.credentials()
+        with asking(self.name):
+            found = self.credentials()
         if inspect.isawaitable(found):
             raise ConfigurationError(
                 "its credentials are to be awaited, and there is no event loop",
                 where=self.name,
                 hint="Give a plain function.",
             )
-        self.settings = self._changed(found)
+        self.settings = self.changed(found, by="`credentials`")

@@ -16,11 +16,10 @@ class SyncDrain:
 
     Attributes:
         in_flight: How many calls are going on.
-        is_closing: Whether new calls are refused.
         is_paused: Whether they wait.
     """
 
-    __slots__ = ("_changed", "_lock", "_name", "in_flight", "is_closing", "is_paused")
+    __slots__ = ("_changed", "_closers", "_lock", "_name", "in_flight", "is_paused")
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -28,7 +27,12 @@ class SyncDrain:
         self._changed = Condition(self._lock)
         self.is_paused = False
         self.in_flight = 0
-        self.is_closing = False
+        self._closers = 0
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether somebody is closing it, so that new calls are refused."""
+        return self._closers > 0
 
     def begin(self, seconds: float) -> None:
         """Count a call, once new ones may begin.
@@ -42,7 +46,7 @@ class SyncDrain:
         with self._lock:
             if self.is_paused and not self._changed.wait_for(self._goes_on, seconds_left(seconds)):
                 raise DeadlineExceededError(seconds, where=self._name)
-            if self.is_closing:
+            if self._closers:
                 raise UnavailableError("is being closed", where=self._name)
             self.in_flight += 1
 
@@ -61,13 +65,14 @@ class SyncDrain:
             seconds: The longest wait for them.
         """
         with self._lock:
-            self.is_closing = True
-            self._changed.wait_for(self._is_empty, seconds)
+            self._closers += 1
         try:
+            with self._lock:
+                self._changed.wait_for(self._is_empty, seconds)
             yield
         finally:
             with self._lock:
-                self.is_closing = False
+                self._closers -= 1
 
     @contextmanager
     def pausing(self, seconds: float) -> Iterator[None]:
@@ -75,8 +80,9 @@ class SyncDrain:
         with self._lock:
             self._changed.wait_for(self._goes_on)
             self.is_paused = True
-            self._changed.wait_for(self._is_empty, seconds)
         try:
+            with self._lock:
+                self._changed.wait_for(self._is_empty, seconds)
             yield
         finally:
             with self._lock:

@@ -93,22 +93,25 @@ def manager_of(config: DatabaseConfig, name: str = "database") -> "SyncSqlConnec
 
     Raises:
         ConfigurationError: Its URL is of no database that has one.
+        ValidationError: (pydantic) Its URL has a host or a port that cannot be read.
         MissingExtraError: The driver is not installed.
     """
     from infrastructure.connections.base import DatabaseRegistry, sync_twin
 
     url = config.url if isinstance(config.url, str) else config.url.get_secret_value()
-    dialect = url.partition(":")[0].partition("+")[0]
+    scheme, separator, rest = url.partition("://")
+    dialect = scheme.partition(":")[0].partition("+")[0]
     block: dict[str, Any] = {"pool_size": config.pool_size, "max_overflow": config.max_overflow}
-    if dialect == "sqlite":
-        kind, place = "sqlite", {"path": url.partition(_SQLITE)[2] or ":memory:"}
+    is_path = bool(separator) and rest[:1] in {"", "/"} and "?" not in rest
+    if dialect == "sqlite" and is_path:
+        kind, place = "sqlite", {"path": rest[1:] or ":memory:"}
     elif dialect in {"postgres", "postgresql"}:
-        kind, place = "postgres", {"url": f"postgresql:{url.partition(':')[2]}"}
+        kind, place = "postgres", {"url": f"postgresql://{rest}"}
     else:
         raise ConfigurationError(
-            f"no database is known that '{dialect}' stands for",
+            f"a url that begins with '{dialect}' and goes on so is of no database known here",
             where=name,
-            hint="Begin the url with postgresql:// or sqlite:///.",
+            hint="Write postgresql://user:password@host:port/name, or sqlite:/// and a path.",
         )
     settings = DatabaseRegistry.resolve(kind).Settings.model_validate({**block, **place})
     twin: Any = sync_twin(settings, name=name)

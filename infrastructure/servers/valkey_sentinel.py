@@ -18,6 +18,7 @@ port {port}
 requirepass {password}
 primaryauth {password}
 repl-diskless-sync-delay 0
+repl-diskless-load swapdb
 save ""
 appendonly no
 dir {folder}
@@ -164,7 +165,6 @@ class ValkeySentinels(LocalServer):
             time.sleep(0.02)
 
     def _is_watched(self) -> bool:
-        state = self.ask_sentinel("INFO", "sentinel")
-        whole = f"status=ok,address={self.master},slaves=1,sentinels=1".encode()
-        linked = self.ask(1 - self.master_at, "INFO", "replication")
-        return whole in state and b"master_link_status:up" in linked
+        """The sentinel has asked the replica itself, so that it would promote it."""
+        known = self.ask_sentinel("SENTINEL", "REPLICAS", self.master_name)
+        return b"master-link-status\r\n$2\r\nok" in known

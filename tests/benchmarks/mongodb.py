@@ -47,7 +47,9 @@ def pairs(mongo: MongodbConnectionManager, raw: Any) -> dict[str, tuple[Call, Ca
             raw_insert,
         ),
         "bulk 100": (
-            lambda _number: mongo.bulk_write("bulk", [Insert({"text": "x" * 20})] * 100),
+            lambda _number: mongo.bulk_write(
+                "bulk", [Insert({"text": "x" * 20}) for _ in range(100)]
+            ),
             lambda _number: raw.database["bulk"].bulk_write(
                 [InsertOne({"text": "x" * 20}) for _ in range(100)], ordered=False
             ),

@@ -1,15 +1,11 @@
 """What a call on a SQL connection costs, against SQLAlchemy on the same engine and the raw driver.
 
-Process CPU time and wall time, rounds interleaved over all rows, medians; microseconds a call and
-ratios to the named row of the same run. `python tests/benchmarks/sql.py [asyncpg|psycopg|sqlite]`.
+`python tests/benchmarks/sql.py [asyncpg|psycopg|sqlite]`.
 """
 
 import asyncio
-import gc
-import statistics
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -25,12 +21,12 @@ from infrastructure.connections.database.postgres import (
 from infrastructure.connections.database.sql.base import SqlConnectionManager
 from infrastructure.connections.database.sqlite import SqliteConnectionManager, SqliteSettings
 from infrastructure.servers.postgres import PostgresServer
+from tests.benchmarks.turns import Rows, turns
 
 ROUNDS = 15
 CALLS = 100
 ROWS = 2000
 SELECT = "SELECT id, name FROM item WHERE id = :id"
-Row = Callable[[], Awaitable[Any]]
 
 
 class Base(DeclarativeBase):
@@ -52,8 +48,8 @@ def engines_of(db: SqlConnectionManager) -> tuple[AsyncEngine, AsyncEngine]:
     return db._engine, db._engine_for(None, False)
 
 
-def statements(db: SqlConnectionManager) -> dict[str, tuple[Row, str]]:
-    """Name: the call, and the row it is compared with; the empty name for none."""
+def statements(db: SqlConnectionManager) -> Rows:
+    """Single ones."""
     single, _ = engines_of(db)
     statement = text(SELECT)
 
@@ -71,8 +67,8 @@ def statements(db: SqlConnectionManager) -> dict[str, tuple[Row, str]]:
     }
 
 
-def reads(db: SqlConnectionManager) -> dict[str, tuple[Row, str]]:
-    """As `statements`, of sessions."""
+def reads(db: SqlConnectionManager) -> Rows:
+    """Of sessions that read."""
     _, sessions = engines_of(db)
     by_id = select(Item).where(Item.id == 7)
     columns = select(Item.id, Item.name).where(Item.id == 7)
@@ -108,8 +104,8 @@ def reads(db: SqlConnectionManager) -> dict[str, tuple[Row, str]]:
     }
 
 
-def writes(db: SqlConnectionManager) -> dict[str, tuple[Row, str]]:
-    """As `statements`, of sessions that write."""
+def writes(db: SqlConnectionManager) -> Rows:
+    """Of sessions that write."""
     _, sessions = engines_of(db)
     numbers = count(ROWS)
 
@@ -133,13 +129,13 @@ def writes(db: SqlConnectionManager) -> dict[str, tuple[Row, str]]:
     }
 
 
-def rows_of(db: SqlConnectionManager) -> dict[str, tuple[Row, str]]:
+def rows_of(db: SqlConnectionManager) -> Rows:
     """All of them."""
     return {**statements(db), **reads(db), **writes(db)}
 
 
 @asynccontextmanager
-async def raw_rows(url: str) -> AsyncIterator[dict[str, tuple[Row, str]]]:
+async def raw_rows(url: str) -> AsyncIterator[Rows]:
     """What asyncpg does for the same."""
     import asyncpg
 
@@ -161,28 +157,11 @@ async def raw_rows(url: str) -> AsyncIterator[dict[str, tuple[Row, str]]]:
         }
 
 
-async def measure(rows: dict[str, tuple[Row, str]]) -> None:
+async def measure(rows: Rows) -> None:
     """Print the table."""
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in rows}
-    for round_number in range(ROUNDS + 1):
-        for name, (call, _) in rows.items():
-            gc.collect()
-            cpu, wall = time.process_time(), time.perf_counter()
-            for _ in range(CALLS):
-                await call()
-            took = (time.process_time() - cpu, time.perf_counter() - wall)
-            if round_number:  # the first one warms up
-                spent[name].append(took)
-    for name, (_, peer) in rows.items():
-        figures = []
-        for kind in (0, 1):
-            mine = statistics.median(each[kind] for each in spent[name])
-            ratio = ""
-            if peer:
-                pairs = zip(spent[name], spent[peer], strict=True)
-                ratio = f"{statistics.median(a[kind] / b[kind] for a, b in pairs):5.2f}x"
-            figures.append(f"{mine / CALLS * 1e6:7.0f} us {ratio:6}")
-        print(f"{name:38} cpu {figures[0]}  wall {figures[1]}  {'of ' + peer if peer else ''}")
+    for call in turns(rows, rounds=ROUNDS, calls=CALLS):
+        for _ in range(CALLS):
+            await call()
 
 
 async def main(driver: str) -> None:

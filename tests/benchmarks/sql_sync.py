@@ -1,15 +1,9 @@
 """What a call on the sync twin of a SQL database costs, against SQLAlchemy on the same engine.
 
-Process CPU time and wall time, rounds interleaved over all rows, medians; microseconds a call and
-ratios to the named row of the same run.
 `python tests/benchmarks/sql_sync.py [pg8000|psycopg|sqlite]`.
 """
 
-import gc
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,12 +18,12 @@ from infrastructure.connections.database.sql.sync_base import SyncSqlConnectionM
 from infrastructure.connections.database.sqlite import SqliteSettings
 from infrastructure.connections.database.sqlite.sync import SyncSqliteConnectionManager
 from infrastructure.servers.postgres import PostgresServer
+from tests.benchmarks.turns import Rows, turns
 
 ROUNDS = 15
 CALLS = 200
 ROWS = 2000
 SELECT = "SELECT id, name FROM item WHERE id = :id"
-Call = Callable[[], Any]
 
 
 class Base(DeclarativeBase):
@@ -45,8 +39,8 @@ class Item(Base):
     name: Mapped[str]
 
 
-def rows_of(db: SyncSqlConnectionManager) -> dict[str, tuple[Call, str]]:
-    """Name: the call, and the row it is compared with; the empty name for none."""
+def rows_of(db: SyncSqlConnectionManager) -> Rows:
+    """Single statements, and sessions that read and write."""
     single, sessions = db._engine, db._sessions
     assert single is not None
     assert sessions is not None
@@ -93,30 +87,6 @@ def rows_of(db: SyncSqlConnectionManager) -> dict[str, tuple[Call, str]]:
     }
 
 
-def measure(rows: dict[str, tuple[Call, str]]) -> None:
-    """Print the table."""
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in rows}
-    for round_number in range(ROUNDS + 1):
-        for name, (call, _) in rows.items():
-            gc.collect()
-            cpu, wall = time.process_time(), time.perf_counter()
-            for _ in range(CALLS):
-                call()
-            took = (time.process_time() - cpu, time.perf_counter() - wall)
-            if round_number:  # the first one warms up
-                spent[name].append(took)
-    for name, (_, peer) in rows.items():
-        figures = []
-        for kind in (0, 1):
-            mine = statistics.median(each[kind] for each in spent[name])
-            ratio = ""
-            if peer:
-                pairs = zip(spent[name], spent[peer], strict=True)
-                ratio = f"{statistics.median(a[kind] / b[kind] for a, b in pairs):5.2f}x"
-            figures.append(f"{mine / CALLS * 1e6:7.0f} us {ratio:6}")
-        print(f"{name:22} cpu {figures[0]}  wall {figures[1]}  {'of ' + peer if peer else ''}")
-
-
 def main(driver: str) -> None:
     """Measure one driver."""
     if driver == "sqlite":
@@ -135,7 +105,9 @@ def run(manager: SyncSqlConnectionManager) -> None:
         db.execute_query("CREATE TABLE item (id integer PRIMARY KEY, name text)")
         with db.session() as session:
             session.add_all(Item(id=number, name=f"name {number}") for number in range(ROWS))
-        measure(rows_of(db))
+        for call in turns(rows_of(db), rounds=ROUNDS, calls=CALLS):
+            for _ in range(CALLS):
+                call()
 
 
 if __name__ == "__main__":

@@ -145,18 +145,19 @@ async def chroma_server(vectors: list[list[float]], rounds: int) -> None:
 
 
 async def chroma_embedded(vectors: list[list[float]], rounds: int) -> None:
-    print(f"\nChroma, embedded{'':<19}raw EphemeralClient, ours")
-    client = chromadb.EphemeralClient(settings=quiet())
-    collection = client.create_collection(
-        "raw", embedding_function=None, configuration={"hnsw": {"space": "ip"}}
-    )
-    await chroma_calls(
-        ChromadbVectorStore(ChromadbSettings()), Awaited(collection), vectors, rounds
-    )
+    for kind, where_to in ((Awaited, "in this thread"), (Threaded, "in another thread")):
+        print(f"\nChroma, embedded{'':<19}raw EphemeralClient {where_to}, ours")
+        client = chromadb.EphemeralClient(settings=quiet())
+        collection = client.create_collection(
+            "raw", embedding_function=None, configuration={"hnsw": {"space": "ip"}}
+        )
+        store = ChromadbVectorStore(ChromadbSettings())
+        await chroma_calls(store, kind(collection), vectors, rounds)
+        client.delete_collection("raw")
 
 
 class Awaited:
-    """A collection of the synchronous client: called as it is, in this thread."""
+    """A collection of the synchronous client: called as it is, and the event loop waits."""
 
     def __init__(self, collection: Any) -> None:
         self._collection = collection
@@ -166,6 +167,16 @@ class Awaited:
 
     async def upsert(self, **given: Any) -> Any:
         return self._collection.upsert(**given)
+
+
+class Threaded(Awaited):
+    """Called in another thread, as a program must whose event loop is not to wait."""
+
+    async def query(self, **asked: Any) -> Any:
+        return await asyncio.to_thread(self._collection.query, **asked)
+
+    async def upsert(self, **given: Any) -> Any:
+        return await asyncio.to_thread(self._collection.upsert, **given)
 
 
 def quiet() -> Settings:

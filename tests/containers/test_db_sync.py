@@ -122,3 +122,18 @@ async def test_starting_opens_no_twin_and_stopping_closes_those_in_use(tmp_path:
         twin.execute_query("SELECT 1")
         assert twin.is_open
     assert not twin.is_open
+
+
+def test_a_twin_that_does_not_close_keeps_no_other_open(container: Any):
+    managers = container.db.sync_managers()
+    first, second = container.db.sync_default(), container.db.sync_instances.audit()
+    second.execute_query("SELECT 1")
+
+    def fail() -> None:
+        raise OSError("no")
+
+    first.disconnect, close = fail, first.disconnect
+    with pytest.raises(OSError, match="no"):
+        managers.close()
+    first.disconnect = close
+    assert not second.is_open

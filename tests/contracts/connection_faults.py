@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from loguru import logger
 
 from infrastructure.connections.base import AsyncBaseConnectionManager, ConnectionState
 from infrastructure.errors import AuthenticationError, InfrastructureError, UnavailableError
@@ -107,19 +108,27 @@ class ConnectionFaults:
     async def test_a_slow_network_is_no_fault(
         self, manager: AsyncBaseConnectionManager, proxy: FaultProxy
     ):
-        proxy.delay(0.02)
+        proxy.delay(0.01)
         await self.ask(manager)
         assert manager.state is ConnectionState.READY
 
     async def test_the_health_check_follows_the_network_and_one_line_tells_each_change(
         self, manager: AsyncBaseConnectionManager, proxy: FaultProxy
     ):
-        assert (await manager.health_check()).is_up
-        await proxy.refuse()
-        assert (await manager.health_check()).status is Status.DOWN
-        assert manager.state is ConnectionState.UNAVAILABLE
-        await proxy.passes()
-        assert (await manager.health_check()).is_up
+        lines: list[str] = []
+        sink = logger.add(lines.append, format="{message}", filter=_tells_of_the_connection)
+        try:
+            assert (await manager.health_check()).is_up
+            await proxy.refuse()
+            for _ in range(2):
+                assert (await manager.health_check()).status is Status.DOWN
+            assert manager.state is ConnectionState.UNAVAILABLE
+            await proxy.passes()
+            for _ in range(2):
+                assert (await manager.health_check()).is_up
+        finally:
+            logger.remove(sink)
+        assert [line.strip() for line in lines] == ["connection down", "connection up again"]
 
     async def test_closing_through_a_silent_network_ends(
         self, manager: AsyncBaseConnectionManager, proxy: FaultProxy
@@ -150,7 +159,7 @@ class ConnectionFaults:
         await self.ask(manager)
         await manager.disconnect()
         files, tasks = open_files(), len(asyncio.all_tasks())
-        for _ in range(20):
+        for _ in range(10):
             await self.ask(manager)
             await manager.disconnect()
         await proxy.drop_connections()  # the proxy hears of the last one a moment later
@@ -162,6 +171,10 @@ class ConnectionFaults:
         with pytest.raises(InfrastructureError):
             await self.ask(manager)
         return time.perf_counter() - started
+
+
+def _tells_of_the_connection(line: Any) -> bool:
+    return str(line["message"]).startswith("connection ")
 
 
 def open_files() -> int:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from infrastructure.connections.database.conflicts import VersionConflictError
 from infrastructure.connections.database.sql.base import SqlConnectionManager
 from infrastructure.errors import ConflictError, RejectedError, UnsupportedError
-from tests.contracts.sql_contract import INSERT, count
+from tests.contracts.sql_contract import INSERT, count, like
 
 WRITERS = 32
 
@@ -100,6 +100,19 @@ class SqlTransactionContract:
 
         async with db.transaction() as outer:
             assert not await asyncio.create_task(sessions())
+
+    async def test_one_that_is_over_is_joined_by_none_in_whatever_order_they_end(
+        self, db: SqlConnectionManager
+    ):
+        async with like(db) as other:
+            first, second = db.transaction(), other.transaction()
+            await first.__aenter__()
+            await second.__aenter__()
+            await first.__aexit__(None, None, None)
+            await second.__aexit__(None, None, None)
+            async with db.transaction() as third:
+                await third.execute_query(INSERT, {"id": 1, "name": "one"})
+        assert await count(db) == 1
 
     async def test_a_transaction_inside_another_has_its_isolation(self, db: SqlConnectionManager):
         with pytest.raises(UnsupportedError, match="isolation of that one"):

@@ -53,16 +53,21 @@ def like(manager: SyncSqlConnectionManager, **changes: object) -> SyncSqlConnect
     return type(manager)(manager.settings.model_copy(update=changes), name="db.other")
 
 
+def bound(manager: SyncSqlConnectionManager, seconds: float = 10.0) -> None:
+    """Let its calls from now on take so long at most; opening it was not to be hurried."""
+    manager.settings = manager.settings.model_copy(update={"timeout_seconds": seconds})
+
+
 class SyncSqlContract(SyncConnectionContract):
     """Inherit, and supply `manager` on an empty database, with a pool of at most five.
 
     Attributes:
-        deadline_seconds: A short deadline, in which it can be reached nevertheless.
+        deadline_seconds: A deadline that passes soon.
         slow: A statement that reads for half a minute.
         slow_write: A statement that writes to `item` after half a minute.
     """
 
-    deadline_seconds: ClassVar[float] = 0.3
+    deadline_seconds: ClassVar[float] = 0.2
     slow: ClassVar[str]
     slow_write: ClassVar[str]
 
@@ -172,6 +177,19 @@ class SyncSqlContract(SyncConnectionContract):
                 pass
         assert db.execute_query("SELECT id FROM item ORDER BY id") == [{"id": 1}, {"id": 3}]
 
+    def test_one_that_is_over_is_joined_by_none_in_whatever_order_they_end(
+        self, db: SyncSqlConnectionManager
+    ):
+        with like(db) as other:
+            first, second = db.transaction(), other.transaction()
+            first.__enter__()
+            second.__enter__()
+            first.__exit__(None, None, None)
+            second.__exit__(None, None, None)
+            with db.transaction() as third:
+                third.execute(text(INSERT), {"id": 1, "name": "one"})
+        assert count(db) == 1
+
     @pytest.mark.parametrize("end", ["commit", "rollback"])
     def test_a_transaction_inside_another_cannot_end_that_one(
         self, db: SyncSqlConnectionManager, end: str
@@ -237,7 +255,8 @@ class SyncSqlContract(SyncConnectionContract):
             assert small.execute_query("SELECT 1 AS one") == [{"one": 1}]
 
     def test_a_slow_statement_ends_at_the_deadline(self, manager: SyncSqlConnectionManager):
-        with like(manager, timeout_seconds=self.deadline_seconds) as quick:
+        with like(manager) as quick:
+            bound(quick, self.deadline_seconds)
             started = time.perf_counter()
             with pytest.raises(DeadlineExceededError) as caught:
                 quick.execute_query(self.slow)
@@ -246,13 +265,15 @@ class SyncSqlContract(SyncConnectionContract):
             assert time.perf_counter() - started < 2 * self.deadline_seconds + 0.5
             assert caught.value.where == "db.other"
             assert quick.pool_stats().in_use == 0
+            bound(quick)
             assert quick.execute_query("SELECT 1 AS one") == [{"one": 1}]
 
     def test_a_write_that_is_not_answered_has_an_unknown_outcome(
         self, manager: SyncSqlConnectionManager
     ):
-        with like(manager, timeout_seconds=self.deadline_seconds) as quick:
+        with like(manager) as quick:
             quick.execute_query(CREATE)
+            bound(quick, self.deadline_seconds)
             with pytest.raises(OutcomeUnknownError) as caught:
                 quick.execute_query(self.slow_write)
             assert isinstance(caught.value.__cause__, DeadlineExceededError)
@@ -296,11 +317,13 @@ class SyncSqlContract(SyncConnectionContract):
 
         before = signal.signal(signal.SIGALRM, end)
         try:
-            with like(manager, timeout_seconds=self.deadline_seconds) as db:
+            with like(manager) as db:
                 for call in (db.execute_query, self._in_a_session(db)):
+                    bound(db, self.deadline_seconds)
                     with pytest.raises(SoftTimeLimitError):
                         signal.setitimer(signal.ITIMER_REAL, self.deadline_seconds / 3)
                         call(self.slow)
+                    bound(db)
                     assert db.execute_query("SELECT 41 AS one") == [{"one": 41}]
                     assert db.execute_query("SELECT 42 AS one") == [{"one": 42}]
                 assert db.pool_stats().in_use == 0

@@ -6,7 +6,7 @@ import pytest
 
 from infrastructure.connections.vector.base import Metric, Record, VectorStore
 from infrastructure.connections.vector.filters import where
-from infrastructure.errors import ConflictError, NotFoundError, RejectedError
+from infrastructure.errors import ConflictError, NotFoundError
 from tests.contracts.connection_contract import ConnectionContract
 from tests.contracts.vector_filter_contract import VectorFilterContract
 from tests.contracts.vector_fixtures import COLORS, NOTES
@@ -55,25 +55,6 @@ class VectorContract(
     async def test_another_metric_is_a_conflict(self, colors: VectorStore):
         with pytest.raises(ConflictError, match="cosine, asked for 3 dimensions, dot"):
             await colors.ensure_collection(NOTES, 3, Metric.DOT)
-
-    async def test_a_shape_that_cannot_be_is_refused(self, store: VectorStore):
-        with pytest.raises(RejectedError, match=r"at least 1 .*found 0"):
-            await store.ensure_collection(NOTES, 0)
-        with pytest.raises(RejectedError, match="no metric 'near'"):
-            await store.ensure_collection(NOTES, 3, "near")  # type: ignore[arg-type]  # the point
-
-    async def test_a_metric_may_be_the_word_of_the_settings(self, store: VectorStore):
-        await store.ensure_collection(NOTES, 2, "euclid")  # type: ignore[arg-type]  # the point
-        await store.upsert(NOTES, [Record("1", [0.0, 0.0])])
-        (match,) = await store.search(NOTES, [3.0, 4.0])
-        assert match.score == pytest.approx(-5.0)
-
-    async def test_a_name_that_is_no_name_is_refused(self, store: VectorStore):
-        for name in ("", ".", "..", "../x", "a/b", "a b", "é", "x" * 129, "a\n"):
-            with pytest.raises(RejectedError, match="cannot name a collection"):
-                await store.ensure_collection(name, 3)
-            with pytest.raises(RejectedError, match="cannot name a collection"):
-                await store.drop_collection(name)
 
     async def test_dropping_removes_everything(self, colors: VectorStore):
         assert await colors.drop_collection(NOTES) is True

@@ -1,5 +1,7 @@
 """What the suites of the vector stores stand on: a store, and a collection of four colors."""
 
+from collections.abc import Awaitable, Callable, Sequence
+
 import pytest
 
 from infrastructure.connections.vector.base import Record, VectorStore
@@ -11,6 +13,28 @@ COLORS = [
     Record("é/日本 3", [0.0, 1.0, 0.0], "green", {"warm": False, "year": 2024.5}),
     Record("4", [0.0, 0.0, 1.0], "blue", {"warm": None, "day": "2026-11-21"}),
 ]
+
+
+class Embedding:
+    """An embedder with one answer, whatever it is asked; `meanwhile` happens before it."""
+
+    def __init__(
+        self,
+        answer: list[list[float]] | Exception,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._answer = answer
+        self._meanwhile = meanwhile
+
+    async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
+        if self._meanwhile is not None:
+            await self._meanwhile()
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+    async def embed_query(self, text: str) -> list[float]:
+        return (await self.embed_passages([text]))[0]
 
 
 class VectorFixtures:

@@ -1,38 +1,13 @@
 """What every vector store promises of a search by likeness."""
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import pytest
 
 from infrastructure.connections.vector.base import Metric, Record, VectorStore
 from infrastructure.connections.vector.filters import where
-from infrastructure.embeddings.hashing import HashingEmbedder, HashingSettings
-from infrastructure.errors import ConfigurationError, DataError, RejectedError, UnavailableError
-from tests.contracts.vector_fixtures import COLORS, NOTES, VectorFixtures
-
-
-class Embedding:
-    """An embedder with one answer, whatever it is asked; `meanwhile` happens before it."""
-
-    def __init__(
-        self,
-        answer: list[list[float]] | Exception,
-        meanwhile: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        self._answer = answer
-        self._meanwhile = meanwhile
-
-    async def embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
-        if self._meanwhile is not None:
-            await self._meanwhile()
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer
-
-    async def embed_query(self, text: str) -> list[float]:
-        return (await self.embed_passages([text]))[0]
+from infrastructure.errors import RejectedError
+from tests.contracts.vector_fixtures import COLORS, NOTES, Embedding, VectorFixtures
 
 
 class VectorSearchContract(VectorFixtures):
@@ -89,26 +64,6 @@ class VectorSearchContract(VectorFixtures):
         asked_for_nothing = await colors.search(NOTES, [0.0, 0.0, 0.0])
         assert all(math.isclose(match.score, 0.0) for match in asked_for_nothing)
 
-    async def test_a_query_of_another_length_is_refused(self, colors: VectorStore):
-        with pytest.raises(RejectedError, match="2 dimensions, expected 3"):
-            await colors.search(NOTES, [1.0, 0.0])
-
-    async def test_a_query_that_is_no_vector_is_refused(self, colors: VectorStore):
-        wrong: list[Any] = [[], [math.nan] * 3, [math.inf, 0.0, 0.0], ["x"], "123", b"abc", None]
-        for vector in wrong:
-            with pytest.raises(RejectedError, match="query vector"):
-                await colors.search(NOTES, vector)
-
-    async def test_a_minimum_score_that_is_no_number_is_refused(self, colors: VectorStore):
-        for score in (math.nan, math.inf, -math.inf):
-            with pytest.raises(RejectedError, match="a score is finite"):
-                await colors.search(NOTES, [1.0, 0.0, 0.0], min_score=score)
-
-    async def test_a_limit_below_one_is_refused(self, colors: VectorStore):
-        for limit in (0, -1):
-            with pytest.raises(RejectedError, match="limit"):
-                await colors.search(NOTES, [1.0, 0.0, 0.0], limit=limit)
-
     async def test_an_offset_leaves_out_the_best(self, colors: VectorStore):
         everything = await colors.search(NOTES, [0.5, 0.4, 0.1])
         page = await colors.search(NOTES, [0.5, 0.4, 0.1], limit=2, offset=1)
@@ -119,51 +74,6 @@ class VectorSearchContract(VectorFixtures):
         best = await colors.search(NOTES, [1.0, 0.0, 0.0], min_score=0.9)
         assert len(best) == 2
         assert await colors.search(NOTES, [1.0, 0.0, 0.0], min_score=0.9, offset=1) == best[1:]
-
-    async def test_an_offset_below_zero_is_refused(self, colors: VectorStore):
-        with pytest.raises(RejectedError, match="offset"):
-            await colors.search(NOTES, [1.0, 0.0, 0.0], offset=-1)
-
-    # by text
-
-    async def test_a_text_is_stored_and_searched_by_the_embedders_vector(self, store: VectorStore):
-        store.embedder = HashingEmbedder(HashingSettings(dimensions=64))
-        await store.ensure_collection(NOTES, 64)
-        texts = {"1": "circuits open after failures", "2": "caches forget old entries"}
-        await store.upsert(NOTES, [Record(one, text=text) for one, text in texts.items()])
-        found = await store.search(NOTES, text="which circuits open?", limit=1)
-        assert [match.text for match in found] == [texts["1"]]
-        vector = await store.embedder.embed_query(texts["2"])
-        (record,) = await store.get(NOTES, ["2"])
-        assert record.vector == pytest.approx(vector, abs=1e-6)
-
-    async def test_a_text_without_an_embedder_says_what_to_set(self, colors: VectorStore):
-        with pytest.raises(ConfigurationError, match="embedder: embeddings"):
-            await colors.search(NOTES, text="red")
-        with pytest.raises(ConfigurationError, match="embedder: embeddings"):
-            await colors.upsert(NOTES, [Record("5", text="violet")])
-        assert await colors.count(NOTES) == len(COLORS)
-
-    async def test_an_embedder_of_another_length_is_refused(self, colors: VectorStore):
-        colors.embedder = HashingEmbedder(HashingSettings(dimensions=8))
-        with pytest.raises(RejectedError, match="8 dimensions, expected 3"):
-            await colors.search(NOTES, text="red")
-        with pytest.raises(RejectedError, match="record '5' has 8 dimensions, expected 3"):
-            await colors.upsert(NOTES, [Record("5", text="violet")])
-
-    async def test_an_embedder_that_leaves_texts_out_lets_none_in(self, colors: VectorStore):
-        colors.embedder = Embedding([[1.0, 0.0, 0.0]])
-        with pytest.raises(DataError, match="made 1 vectors of 2 texts"):
-            await colors.upsert(NOTES, [Record("5", text="violet"), Record("6", text="pink")])
-        assert await colors.count(NOTES) == len(COLORS)
-
-    async def test_an_embedder_that_fails_lets_none_in(self, colors: VectorStore):
-        colors.embedder = Embedding(UnavailableError("the model is away"))
-        with pytest.raises(UnavailableError, match="the model is away"):
-            await colors.upsert(NOTES, [COLORS[0], Record("5", text="violet")])
-        with pytest.raises(UnavailableError, match="the model is away"):
-            await colors.search(NOTES, text="violet")
-        assert await colors.count(NOTES) == len(COLORS)
 
     async def test_a_collection_made_anew_while_a_text_is_embedded_takes_no_other_shape(
         self, colors: VectorStore
@@ -177,9 +87,3 @@ class VectorSearchContract(VectorFixtures):
             await colors.upsert(NOTES, [Record("5", text="violet")])
         await colors.upsert(NOTES, [Record("6", [1.0, 0.0])])
         assert [match.id for match in await colors.search(NOTES, [1.0, 0.0])] == ["6"]
-
-    async def test_a_search_is_by_one_of_vector_and_text(self, colors: VectorStore):
-        with pytest.raises(RejectedError, match="not both"):
-            await colors.search(NOTES, [1.0, 0.0, 0.0], text="red")
-        with pytest.raises(RejectedError, match="query vector"):
-            await colors.search(NOTES)

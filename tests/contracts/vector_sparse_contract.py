@@ -5,7 +5,7 @@ import pytest
 from infrastructure.connections.vector.base import Record, SparseVector, VectorStore
 from infrastructure.connections.vector.filters import where
 from infrastructure.connections.vector.fusion import fused
-from infrastructure.errors import RejectedError, UnsupportedError
+from infrastructure.errors import UnsupportedError
 from tests.contracts.vector_fixtures import NOTES, VectorFixtures
 
 WORDS = [
@@ -93,9 +93,3 @@ class VectorSparseContract(VectorFixtures):
         await words.update(NOTES, ["3"], {"n": 5})
         (found,) = await words.get(NOTES, ["3"])
         assert found.sparse == WORDS[2].sparse
-
-    async def test_a_collection_made_without_takes_none(self, colors: VectorStore):
-        with pytest.raises(RejectedError, match="made without"):
-            await colors.search(NOTES, sparse=THREE)
-        with pytest.raises(RejectedError, match="record '5' has a sparse vector"):
-            await colors.upsert(NOTES, [Record("5", [1.0, 0.0, 0.0], sparse=THREE)])

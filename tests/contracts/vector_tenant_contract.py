@@ -4,7 +4,7 @@ import pytest
 
 from infrastructure.connections.vector.base import Record, VectorStore
 from infrastructure.connections.vector.filters import AllOf, where
-from infrastructure.errors import ConflictError, RejectedError, UnsupportedError
+from infrastructure.errors import ConflictError, UnsupportedError
 from tests.contracts.vector_fixtures import NOTES, VectorFixtures
 
 
@@ -59,20 +59,6 @@ class VectorTenantContract(VectorFixtures):
 
     async def test_a_new_tenant_finds_nothing(self, shared: VectorStore):
         assert await shared.search(NOTES, [1.0, 0.0], tenant="new") == []
-
-    async def test_a_call_without_a_tenant_is_refused(self, shared: VectorStore):
-        with pytest.raises(RejectedError, match="divided by tenants, and the call names none"):
-            await shared.search(NOTES, [1.0, 0.0])
-        with pytest.raises(RejectedError, match="divided by tenants"):
-            await shared.delete(NOTES, AllOf())
-
-    async def test_a_tenant_in_a_collection_without_is_refused(self, colors: VectorStore):
-        with pytest.raises(RejectedError, match="not divided by tenants"):
-            await colors.tenant("acme").count(NOTES)
-
-    async def test_an_empty_tenant_is_refused(self, manager: VectorStore):
-        with pytest.raises(RejectedError, match="tenant is empty"):
-            manager.tenant("")
 
     async def test_a_collection_with_tenants_is_another_shape(self, shared: VectorStore):
         with pytest.raises(ConflictError, match="has 2 dimensions, cosine, tenants, asked for 2"):

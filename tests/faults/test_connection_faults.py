@@ -1,7 +1,7 @@
 """Every connection manager of a server, behind a network that misbehaves."""
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,11 +16,19 @@ from infrastructure.connections.database.redis import (
 )
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.postgres import PostgresServer
-from tests.contracts.connection_faults import DEADLINE_SECONDS, ConnectionFaults
+from tests.contracts.connection_faults import ConnectionFaults
 from tests.faults.proxy import FaultProxy
 from tests.redis_address import address
 
-BOUNDS = {"timeout_seconds": DEADLINE_SECONDS, "connect_timeout_seconds": DEADLINE_SECONDS}
+
+def _bounds(seconds: float) -> dict[str, float]:
+    return {"timeout_seconds": seconds, "connect_timeout_seconds": seconds}
+
+
+@pytest.fixture(scope="module")
+def database(postgres: PostgresServer) -> str:
+    """One that nobody changes."""
+    return postgres.create_database()
 
 
 @pytest.fixture
@@ -34,8 +42,8 @@ async def proxy(server_url: str) -> AsyncIterator[FaultProxy]:
 
 class TestPostgres(ConnectionFaults):
     @pytest.fixture
-    def server_url(self, postgres: PostgresServer) -> str:
-        return postgres.create_database()
+    def server_url(self, database: str) -> str:
+        return database
 
     @pytest.fixture
     async def manager(
@@ -50,7 +58,9 @@ class TestPostgres(ConnectionFaults):
                 "password": parts.password,
                 "name": parts.path.strip("/"),
                 "ssl": "disable",
-                **BOUNDS,
+                "pool_size": 2,  # few are to be opened within the deadline by a busy machine
+                "max_overflow": 0,
+                **_bounds(self.deadline_seconds),
             }
         )
         manager = PostgresConnectionManager(settings, name="db.default")
@@ -66,6 +76,8 @@ class TestPostgres(ConnectionFaults):
 
 
 class TestRedis(ConnectionFaults):
+    deadline_seconds: ClassVar[float] = 0.25  # a login takes it two round trips
+
     @pytest.fixture
     def server_url(self, valkey: LocalServer) -> str:
         return valkey.url
@@ -74,7 +86,7 @@ class TestRedis(ConnectionFaults):
     async def manager(
         self, server_url: str, proxy: FaultProxy
     ) -> AsyncIterator[RedisConnectionManager]:
-        found = address(server_url, port=proxy.port, **BOUNDS)
+        found = address(server_url, port=proxy.port, **_bounds(self.deadline_seconds))
         manager = RedisConnectionManager(
             RedisConnectionSettings.model_validate(found), name="db.instances.redis"
         )

@@ -83,7 +83,7 @@ class TestMotor(TestPymongo):
         await manager.disconnect()
         await proxy.drop_connections()
         files, tasks = open_files(), len(asyncio.all_tasks())
-        for _ in range(20):
+        for _ in range(10):
             await self.ask(manager)
             await manager.disconnect()
         await proxy.drop_connections()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from itertools import count as count_from
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,8 +11,14 @@ import pytest
 
 from infrastructure.connections.vector.base import Record
 from infrastructure.connections.vector.pgvector import PgvectorSettings, PgvectorVectorStore
-from infrastructure.errors import InfrastructureError, OverloadedError, UnavailableError
+from infrastructure.errors import (
+    InfrastructureError,
+    OverloadedError,
+    RejectedError,
+    UnavailableError,
+)
 from infrastructure.servers.postgres import PostgresServer
+from tests.cancellation import cancelled_at
 from tests.contracts.connection_faults import DEADLINE_SECONDS, ConnectionFaults
 from tests.faults.proxy import FaultProxy
 
@@ -26,7 +33,16 @@ def store_at(url: str, **changed: object) -> PgvectorVectorStore:
 
 @pytest.fixture(scope="module")
 def server_url(postgres: PostgresServer) -> str:
-    return postgres.create_database()
+    """With the extension, and a collection of one record, which tests leave as it is."""
+    url = postgres.create_database()
+
+    async def fill() -> None:
+        async with store_at(url) as direct:
+            await direct.ensure_collection(NOTES, 2)
+            await direct.upsert(NOTES, [Record("1", [1.0, 0.0])])
+
+    asyncio.run(fill())
+    return url
 
 
 @pytest.fixture
@@ -40,9 +56,6 @@ async def proxy(server_url: str) -> AsyncIterator[FaultProxy]:
 
 @pytest.fixture
 async def manager(server_url: str, proxy: FaultProxy) -> AsyncIterator[PgvectorVectorStore]:
-    async with store_at(server_url) as direct:  # makes the extension and the collection
-        await direct.ensure_collection(NOTES, 2)
-        await direct.upsert(NOTES, [Record("1", [1.0, 0.0])])
     parts = urlsplit(server_url)
     place = {"host": parts.hostname, "port": proxy.port, "name": parts.path.strip("/")}
     who = {"user": parts.username, "password": parts.password, "ssl": "disable"}
@@ -98,6 +111,26 @@ async def test_a_call_given_up_leaves_no_connection_behind(manager: PgvectorVect
     assert [record.id for record in await manager.get(NOTES, ["1"])] == ["1"]
 
 
+async def test_cancelled_at_whichever_moment_a_write_leaves_no_transaction_behind(
+    server_url: str,
+):
+    async with store_at(server_url, pool_size=1, max_overflow=0) as store:
+        await store.ensure_collection("given-up", 2)
+        refused = Record("".join(map(chr, range(0x4E00, 0x5A00))), [1.0, 0.0])  # too long an id
+        records = [*(Record(str(i), [1.0, 0.0]) for i in range(100)), refused]
+        place = await store._place("given-up", "")
+        for wait in count_from(1):
+            write = store._call(store._write, place, records)
+            task = asyncio.create_task(cancelled_at(wait, write))
+            await asyncio.wait((task,))
+            assert store.pool_stats().in_use == 0
+            assert await store.count("given-up") == 0
+            if not task.cancelled():
+                break
+        assert isinstance(task.exception(), RejectedError)
+        assert wait > 5
+
+
 async def test_connections_ended_by_the_server_under_load_lose_nothing_it_confirmed(
     server_url: str,
 ):
@@ -117,13 +150,13 @@ async def test_connections_ended_by_the_server_under_load_lose_nothing_it_confir
     ):
         await store.ensure_collection("load", 2)
         outcomes: list[Any] = []
-        for start in range(0, 200, 20):
+        for start in range(0, 100, 20):
             writes = [asyncio.create_task(write(store, i)) for i in range(start, start + 20)]
             await asyncio.wait(writes, return_when=asyncio.FIRST_COMPLETED)
             assert len(await killer.execute_query(end_all)) >= 1
             outcomes += await asyncio.gather(*writes, return_exceptions=True)
         failed = [one for one in outcomes if one is not None]
         assert all(isinstance(one, InfrastructureError) for one in failed), failed
-        found = {record.id for record in await store.get("load", [str(i) for i in range(200)])}
+        found = {record.id for record in await store.get("load", [str(i) for i in range(100)])}
         assert set(confirmed) <= found
         assert store.pool_stats().in_use == 0

@@ -13,6 +13,7 @@ from infrastructure.connections.database.postgres import (
     PostgresConnectionManager,
     PostgresSettings,
 )
+from infrastructure.connections.database.postgres.sync import SyncPostgresConnectionManager
 from infrastructure.errors import (
     DeadlineExceededError,
     InfrastructureError,
@@ -24,7 +25,8 @@ from tests.contracts.sql_contract import CREATE, INSERT, count
 from tests.faults.proxy import FaultProxy
 from tests.postgres_schema import emptied
 
-DEADLINE_SECONDS = 0.5
+DEADLINE_SECONDS = 0.25
+PATIENCE_SECONDS = 10.0
 #: What a busy machine may add to a deadline.
 SLACK_SECONDS = 0.4
 
@@ -51,18 +53,20 @@ async def proxy(url: str):
         yield proxy
 
 
-def manager_through(
-    proxy: FaultProxy, url: str, driver: str, **changes: object
-) -> PostgresConnectionManager:
+def settings_through(proxy: FaultProxy, url: str, **changes: object) -> PostgresSettings:
     settings = {
-        "driver": driver,
         "url": f"{url.rpartition(':')[0]}:{proxy.port}/{url.rpartition('/')[2]}",
-        "timeout_seconds": DEADLINE_SECONDS,
-        "connect_timeout_seconds": DEADLINE_SECONDS,
         "ssl": "disable",
         **changes,
     }
-    return PostgresConnectionManager(PostgresSettings.model_validate(settings), name="db.default")
+    return PostgresSettings.model_validate(settings)
+
+
+def manager_through(
+    proxy: FaultProxy, url: str, driver: str, **changes: object
+) -> PostgresConnectionManager:
+    settings = settings_through(proxy, url, driver=driver, **changes)
+    return PostgresConnectionManager(settings, name="db.default")
 
 
 @pytest.fixture
@@ -72,6 +76,12 @@ async def db(proxy: FaultProxy, url: str, driver: str):
         await manager.execute_query(CREATE)
         yield manager
         await proxy.passes()
+
+
+def hurry(db: PostgresConnectionManager, seconds: float = DEADLINE_SECONDS) -> None:
+    """Let its calls and checks take so long at most from now on."""
+    changes = {"timeout_seconds": seconds, "connect_timeout_seconds": seconds}
+    db.settings = db.settings.model_copy(update=changes)
 
 
 async def fill(db: PostgresConnectionManager, connections: int) -> None:
@@ -90,25 +100,70 @@ async def fill(db: PostgresConnectionManager, connections: int) -> None:
 async def test_a_silent_network_ends_each_call_of_a_session_at_its_deadline(
     db: PostgresConnectionManager, proxy: FaultProxy
 ):
-    started = time.monotonic()
     with pytest.raises(DeadlineExceededError):
         async with db.session() as session:
             await session.execute(text(INSERT), {"id": 1, "name": "one"})
             proxy.black_hole()
+            hurry(db)
+            started = time.monotonic()
             await session.execute(text("SELECT 1"))
     assert time.monotonic() - started < DEADLINE_SECONDS + 2 * SLACK_SECONDS
     await proxy.passes()
+    hurry(db, PATIENCE_SECONDS)
     assert await count(db) == 0
 
 
-async def test_closing_through_a_silent_network_ends(proxy: FaultProxy, url: str, driver: str):
-    manager = manager_through(proxy, url, driver, connect_timeout_seconds=5)
+async def test_what_is_no_call_of_the_session_ends_at_its_deadline_too(
+    proxy: FaultProxy, url: str, driver: str
+):
+    async with manager_through(proxy, url, driver, timeout_seconds=0.4) as db:
+        with pytest.raises(DeadlineExceededError):
+            async with asyncio.timeout(10), db.session() as session:
+                await session.execute(text("SELECT 1"))
+                proxy.black_hole()
+                started = time.monotonic()
+                await session.run_sync(lambda sync: sync.execute(text("SELECT 1")))
+        assert time.monotonic() - started < 0.4 + 2 * SLACK_SECONDS
+        await proxy.passes()
+
+
+async def test_a_notification_whose_answer_is_lost_may_have_been_told(
+    db: PostgresConnectionManager, proxy: FaultProxy
+):
+    proxy.reset_after(0)
+    with pytest.raises(OutcomeUnknownError):
+        await db.notify("orders", "42")
+
+
+@pytest.mark.parametrize("sync_driver", ["pg8000", "psycopg"])
+async def test_in_a_thread_an_answer_that_comes_in_slowly_ends_at_the_deadline_too(
+    proxy: FaultProxy, url: str, sync_driver: str
+):
+    settings = settings_through(proxy, url, sync_driver=sync_driver)
+    db = SyncPostgresConnectionManager(settings, name="db.default")
+    await asyncio.to_thread(db.connect)
+    db.settings = db.settings.model_copy(update={"timeout_seconds": DEADLINE_SECONDS})
+    proxy.delay(0.05)  # each piece of four megabytes
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceededError):
+        long = "SELECT repeat('x', 1000) FROM generate_series(1, 4000)"
+        await asyncio.to_thread(db.execute_query, long)
+    assert time.monotonic() - started < DEADLINE_SECONDS + SLACK_SECONDS
+    await asyncio.to_thread(db.disconnect)
+
+
+async def test_closing_through_a_silent_network_ends(
+    proxy: FaultProxy, url: str, driver: str, monkeypatch: pytest.MonkeyPatch
+):
+    module = f"infrastructure.connections.database.postgres.{driver}_driver"
+    monkeypatch.setattr(f"{module}._LEAVE_SECONDS", 0.2)
+    manager = manager_through(proxy, url, driver)
     await manager.connect()
     await fill(manager, 4)
     proxy.black_hole()
     started = time.monotonic()
     await manager.disconnect()
-    assert time.monotonic() - started < 1 + SLACK_SECONDS
+    assert time.monotonic() - started < 0.2 + SLACK_SECONDS
 
 
 async def test_the_callers_own_exception_outlives_a_lost_connection(
@@ -118,8 +173,10 @@ async def test_the_callers_own_exception_outlives_a_lost_connection(
         async with db.session() as session:
             await session.execute(text(INSERT), {"id": 1, "name": "one"})
             proxy.black_hole()
+            hurry(db)
             raise ZeroDivisionError
     await proxy.passes()
+    hurry(db, PATIENCE_SECONDS)
     assert await count(db) == 0
 
 
@@ -167,6 +224,7 @@ async def test_a_commit_into_a_silent_network_has_an_unknown_outcome(
         async with db.session() as session:
             await session.execute(text(INSERT), {"id": 1, "name": "one"})
             proxy.black_hole()
+            hurry(db)
     assert isinstance(caught.value.__cause__, DeadlineExceededError)
 
 
@@ -195,10 +253,12 @@ async def test_the_health_check_follows_the_network(
     db: PostgresConnectionManager, proxy: FaultProxy
 ):
     proxy.black_hole()
+    hurry(db)
     health = await db.health_check()
     assert not health.is_up
     assert health.latency_seconds < DEADLINE_SECONDS + SLACK_SECONDS
     await proxy.passes()
+    hurry(db, PATIENCE_SECONDS)
     assert (await db.health_check()).is_up
 
 
@@ -209,8 +269,10 @@ async def test_no_session_is_lost_from_the_pool_through_many_faults(
         for fault in (proxy.black_hole, lambda: proxy.reset_after(0), lambda: proxy.half_reply(5)):
             await fill(db, 3)
             fault()
+            hurry(db)
             calls = (db.execute_query("SELECT 1 AS one") for _ in range(6))
             for end in await asyncio.gather(*calls, return_exceptions=True):
                 assert isinstance(end, InfrastructureError | list)
             await proxy.passes()
+            hurry(db, PATIENCE_SECONDS)
             assert db.pool_stats().in_use == 0

@@ -42,11 +42,11 @@ def _provider(url: str, **changed: object) -> RedisCacheProvider:
     return RedisCacheProvider(RedisCacheSettings.model_validate(found), name="cache.x")
 
 
-def _measured(provider: RedisCacheProvider, name: str, **labels: str) -> float:
+def _measured(provider: RedisCacheProvider, name: str, state: str = "") -> float:
     return sum(
         each.value
         for each in provider.measurements()
-        if each.name == name and labels.items() <= each.labels.items()
+        if each.name == name and each.labels.get("db.client.connection.state", "") == state
     )
 
 
@@ -101,10 +101,10 @@ async def test_who_waits_for_a_full_pool_in_vain_is_counted_and_no_outage(
     valkey: LocalServer, proxy: FaultProxy
 ) -> None:
     """Rows 4 and 5."""
-    settings = {"max_connections": 2, "timeout_seconds": 1, "port": proxy.port}
+    settings = {"max_connections": 2, "timeout_seconds": 0.5, "port": proxy.port}
     async with _provider(valkey.url, **settings) as provider:
         await asyncio.gather(provider.ttl("key"), provider.ttl("key"))
-        proxy.delay(0.9)
+        proxy.delay(0.45)
         await asyncio.gather(*(provider.ttl("key") for _ in range(10)), return_exceptions=True)
         assert _measured(provider, "switchgear.redis.pool_timeouts") == 8
         assert provider.state_changes == 0
@@ -290,7 +290,7 @@ async def test_the_use_of_the_pool_can_be_seen(valkey: LocalServer, proxy: Fault
     """Row 5."""
     settings = {"max_connections": 2, "warm_connections": 2, "timeout_seconds": 5}
     async with _provider(valkey.url, port=proxy.port, **settings) as provider:
-        proxy.delay(0.2)
+        proxy.delay(0.1)
         calls = [asyncio.create_task(provider.ttl("key")) for _ in range(5)]
         await _until(lambda: provider.pool_stats().in_use == 2)
         assert _measured(provider, "db.client.connection.count", state="used") == 2
@@ -310,8 +310,8 @@ async def test_a_caller_cancelled_while_it_waits_for_the_pool_takes_nothing_alon
         await _until(lambda: provider.pool_stats().in_use == 1)
         for call in calls[1::2]:
             call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
         proxy.delay(0)
+        await asyncio.gather(*calls, return_exceptions=True)
         assert await provider.get("never") is MISSING
         assert provider.pool_stats().in_use == 0
 
@@ -387,6 +387,17 @@ async def test_a_server_that_became_a_replica_is_left(server: ValkeyServer) -> N
         await provider.run(Call("REPLICAOF", "NO", "ONE"))
         await provider.set("key", 3, 60)
         assert await provider.get("key") == 3
+
+
+async def test_a_transaction_that_a_replica_refuses_is_known_not_to_be_applied(
+    server: ValkeyServer,
+) -> None:
+    """Row 16."""
+    settings = RedisConnectionSettings.model_validate(address(server.url))
+    async with RedisConnectionManager(settings, name="db.redis") as manager:
+        await manager.execute("REPLICAOF", "127.0.0.1", "1")
+        with pytest.raises(UnavailableError, match="READONLY"):
+            await manager.transaction([("INCR", "n"), ("INCR", "n")])
 
 
 async def test_a_new_connection_says_who_it_is_and_nothing_else(server: ValkeyServer) -> None:

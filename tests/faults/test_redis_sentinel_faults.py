@@ -15,6 +15,7 @@ from infrastructure.connections.redis_sentinel import SentinelMaster
 from infrastructure.errors import InfrastructureError, OutcomeUnknownError, UnavailableError
 from infrastructure.servers.process import free_port
 from infrastructure.servers.valkey_sentinel import ValkeySentinels
+from tests.faults.proxy import FaultProxy
 from tests.redis_address import sentinel_address
 
 PATIENCE = 20.0
@@ -138,14 +139,18 @@ async def test_a_frozen_master_costs_one_timeout_a_call_until_the_switch(
 
 
 async def test_a_count_sent_to_a_frozen_master_is_in_doubt_and_never_repeated(
-    servers: ValkeySentinels, provider: RedisCacheProvider
+    valkey_sentinels: ValkeySentinels,
 ) -> None:
     """Row 19."""
-    await provider.increment("n", 1, 60)
-    servers.freeze(0)
-    with pytest.raises(OutcomeUnknownError):
+    async with _provider(valkey_sentinels, timeout_seconds=0.15) as provider:
         await provider.increment("n", 1, 60)
-    servers.thaw(0)
+        valkey_sentinels.freeze(0)  # for less than its sentinel waits before a switch
+        try:
+            with pytest.raises(OutcomeUnknownError):
+                await provider.increment("n", 1, 60)
+        finally:
+            valkey_sentinels.thaw(0)
+        assert await provider.get("n") == 2
 
 
 async def test_a_write_a_demoted_master_refuses_drops_every_connection_to_it(
@@ -179,6 +184,35 @@ async def test_a_dead_sentinel_among_living_ones_is_passed_over(
     ) as provider:
         await provider.set("key", 1, 60)
         assert await provider.get("key") == 1
+
+
+async def test_silent_sentinels_leave_time_to_ask_a_living_one(
+    valkey_sentinels: ValkeySentinels,
+) -> None:
+    """Row 17: as on a machine that is gone, from where not even a refusal comes."""
+    async with FaultProxy("127.0.0.1", 1) as one, FaultProxy("127.0.0.1", 1) as other:
+        silent = [one, other]
+        for proxy in silent:
+            proxy.black_hole()
+        places = [f"127.0.0.1:{proxy.port}" for proxy in silent]
+        found = {"sentinels": [*places, *valkey_sentinels.sentinels]}
+        bounds = {"timeout_seconds": 1, "connect_timeout_seconds": 0.6}
+        async with _provider(valkey_sentinels, **found, **bounds) as provider:
+            await provider.set("key", 1, 60)
+
+
+async def test_a_full_pool_does_not_end_the_watch_over_the_master(
+    valkey_sentinels: ValkeySentinels,
+) -> None:
+    """Row 18: the check on a timer."""
+    usual = {"max_connections": 1, "timeout_seconds": 0.3, "role_check_seconds": 0.01}
+    async with _provider(valkey_sentinels, **usual) as provider:
+        pool = _topology(provider)._only
+        line = await pool.take()
+        await _until(lambda: pool.exhausted > 0)
+        pool.give_back(line)
+        uses = line.uses
+        await _until(lambda: line.uses > uses)
 
 
 async def test_dead_sentinels_only_are_unavailable(valkey_sentinels: ValkeySentinels) -> None:

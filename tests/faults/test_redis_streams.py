@@ -6,47 +6,20 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
 
 import pytest
 
-from infrastructure.connections.database.redis import (
-    RedisConnectionManager,
-    RedisConnectionSettings,
-)
+from infrastructure.connections.database.redis import RedisConnectionManager
 from infrastructure.connections.database.redis.consumers import StreamConsumer
 from infrastructure.connections.database.redis.lease import LeaseLostError
 from infrastructure.errors import InfrastructureError
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.valkey import ValkeyServer
 from tests.faults.proxy import FaultProxy
+from tests.redis import made_for
 from tests.redis_address import address
 
 LEASE_SECONDS = 0.3
-
-
-@pytest.fixture
-async def proxy(valkey: LocalServer) -> AsyncIterator[FaultProxy]:
-    server = address(valkey.url)
-    async with FaultProxy(server["host"], server["port"]) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def near(valkey: LocalServer) -> AsyncIterator[RedisConnectionManager]:
-    """Beside the proxy."""
-    settings = RedisConnectionSettings.model_validate(address(valkey.url))
-    async with RedisConnectionManager(settings, name="db.near") as near:
-        yield near
-
-
-@pytest.fixture
-async def far(valkey: LocalServer, proxy: FaultProxy) -> AsyncIterator[RedisConnectionManager]:
-    found = address(valkey.url, port=proxy.port, connect_timeout_seconds=1, timeout_seconds=1)
-    settings = RedisConnectionSettings.model_validate(found)
-    async with RedisConnectionManager(settings, name="db.far") as far:
-        yield far
-        await proxy.passes()
 
 
 async def _done(consumer: StreamConsumer) -> dict[str, bytes]:
@@ -55,20 +28,20 @@ async def _done(consumer: StreamConsumer) -> dict[str, bytes]:
 
 
 async def test_a_reader_outlives_an_outage(
-    far: RedisConnectionManager, near: RedisConnectionManager, proxy: FaultProxy
+    far: RedisConnectionManager, near: RedisConnectionManager, valkey_proxy: FaultProxy
 ) -> None:
     name = f"jobs-{secrets.token_hex(4)}"
     async with far.stream(name).consumer("workers") as consumer:
         reading = asyncio.create_task(_done(consumer))
         await asyncio.sleep(0)
-        await proxy.refuse()
+        await valkey_proxy.refuse()
         await near.stream(name).publish({"n": 1})
-        await proxy.passes()
+        await valkey_proxy.passes()
         assert await reading == {"n": b"1"}
 
 
 async def test_entries_whose_way_here_was_cut_are_read_all_the_same(
-    far: RedisConnectionManager, near: RedisConnectionManager, proxy: FaultProxy
+    far: RedisConnectionManager, near: RedisConnectionManager, valkey_proxy: FaultProxy
 ) -> None:
     stream = near.stream(f"jobs-{secrets.token_hex(4)}")
     for number in range(5):
@@ -76,18 +49,18 @@ async def test_entries_whose_way_here_was_cut_are_read_all_the_same(
     consumer = far.stream(stream.name).consumer("workers", lease_seconds=LEASE_SECONDS)
     async with consumer:
         found = [await _done(consumer)]
-        proxy.reset_after(20)
+        valkey_proxy.reset_after(20)
         reading = asyncio.create_task(_done(consumer))
         async with asyncio.timeout(10):
             while not consumer._failures:  # noqa: ASYNC110 - bounded, and nobody else tells
                 await asyncio.sleep(0)
-        await proxy.passes()
+        await valkey_proxy.passes()
         found += [await reading, *[await _done(consumer) for _ in range(3)]]
     assert sorted(each["n"] for each in found) == [b"0", b"1", b"2", b"3", b"4"]
 
 
 async def test_work_nothing_can_be_said_of_is_cut_before_another_begins_it(
-    far: RedisConnectionManager, near: RedisConnectionManager, proxy: FaultProxy
+    far: RedisConnectionManager, near: RedisConnectionManager, valkey_proxy: FaultProxy
 ) -> None:
     stream = near.stream(f"jobs-{secrets.token_hex(4)}")
     await stream.publish({"n": 1})
@@ -97,7 +70,7 @@ async def test_work_nothing_can_be_said_of_is_cut_before_another_begins_it(
         try:
             consumer = far.stream(stream.name).consumer("workers", **options)
             async with consumer, await anext(consumer):
-                proxy.black_hole()
+                valkey_proxy.black_hole()
                 await asyncio.Event().wait()
         except LeaseLostError:
             return loop.time()
@@ -154,8 +127,7 @@ async def test_the_last_entry_of_a_worker_that_was_killed_is_done_by_another(
 
 async def test_a_server_that_lost_its_data_is_read_again() -> None:
     with ValkeyServer() as server:
-        settings = RedisConnectionSettings.model_validate(address(server.url))
-        async with RedisConnectionManager(settings, name="db.default") as manager:
+        async with made_for(server) as manager:
             stream = manager.stream("jobs")
             async with stream.consumer("workers") as consumer:
                 await stream.publish({"n": 1})
@@ -168,9 +140,7 @@ async def test_a_server_that_lost_its_data_is_read_again() -> None:
 
 async def test_a_frozen_server_is_read_again_once_it_thaws() -> None:
     with ValkeyServer() as server:
-        found = address(server.url, timeout_seconds=0.3, connect_timeout_seconds=0.3)
-        settings = RedisConnectionSettings.model_validate(found)
-        async with RedisConnectionManager(settings, name="db.default") as manager:
+        async with made_for(server, timeout_seconds=0.2, connect_timeout_seconds=0.2) as manager:
             stream = manager.stream("jobs")
             async with stream.consumer("workers", lease_seconds=LEASE_SECONDS) as consumer:
                 reading = asyncio.create_task(_done(consumer))

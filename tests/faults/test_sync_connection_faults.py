@@ -84,7 +84,7 @@ class _SyncPostgres(ConnectionFaults):
 
 class TestPg8000(_SyncPostgres):
     driver: ClassVar[str] = "pg8000"
-    deadline_seconds: ClassVar[float] = 1.0  # a login takes it eight round trips
+    deadline_seconds: ClassVar[float] = 0.6  # a login takes it eight round trips
 
 
 class TestPsycopg(_SyncPostgres):

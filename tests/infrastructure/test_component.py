@@ -82,6 +82,33 @@ async def test_opening_that_everybody_left_is_tried_again() -> None:
     assert pump.opened == 2
 
 
+async def test_an_opening_waits_until_one_that_everybody_left_has_cleared_away() -> None:
+    pump, may_clear = Pump(), asyncio.Event()
+    opening = pump._open
+
+    async def clears_away() -> None:
+        try:
+            await opening()
+        except asyncio.CancelledError:
+            await may_clear.wait()
+            raise
+
+    pump._open = clears_away  # type: ignore[method-assign] # a driver that takes its time
+    pump.let_open.clear()
+    leaving = asyncio.create_task(pump.connect())
+    await until(lambda: pump.opened == 1)
+    leaving.cancel()
+    await asyncio.wait((leaving,))
+    pump.let_open.set()
+    connecting = asyncio.create_task(pump.connect())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert pump.opened == 1
+    may_clear.set()
+    await connecting
+    assert pump.opened == 2
+
+
 async def test_failed_opening_reaches_every_caller_and_is_tried_again() -> None:
     pump = Pump()
     pump.fault = UnavailableError("refused", where=pump.name)

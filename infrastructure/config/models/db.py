@@ -1,4 +1,4 @@
-"""Settings every database connection has."""
+"""Settings every connection has: to a database, a vector store or an external service."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from infrastructure.config.models.base import Block, Seconds
 
 
 class ConnectionSettings(Block):
-    """A block under `db:`."""
+    """A block under `db:`; those of the other parts have the same and more."""
 
     timeout_seconds: Seconds = Field(
         default=10.0, description="Bound on each call: pool wait, ping and command together."

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
+from operator import index
 
 from infrastructure.connections.vector.values import shown
 from infrastructure.errors import RejectedError
@@ -35,10 +36,12 @@ class SparseVector:
 
     def __post_init__(self) -> None:
         try:
-            indices = [int(one) for one in self.indices]
+            indices = list(map(index, self.indices))
             values = array("f", map(float, self.values)).tolist()
         except (TypeError, ValueError, OverflowError) as error:
-            raise RejectedError(f"a sparse vector is numbers, found {shown(self)}") from error
+            raise RejectedError(
+                f"indices are whole, weights floats; found {shown(self)}"
+            ) from error
         is_ordered = all(one < other for one, other in pairwise(indices))
         if not (is_ordered and 0 < len(indices) == len(values) <= MAX_ENTRIES):
             raise RejectedError(

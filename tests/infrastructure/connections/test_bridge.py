@@ -21,6 +21,7 @@ from infrastructure.errors import (
     InfrastructureError,
     OutcomeUnknownError,
     RejectedError,
+    UnavailableError,
 )
 from infrastructure.servers.base import LocalServer
 from tests.contracts.sync_connection_contract import in_a_fork, until
@@ -171,10 +172,41 @@ def test_closing_between_two_steps_of_a_call_tells_it_and_leaves_nothing(
     assert (_loops(), redis.loop) == ([], None)
 
 
-# A connection cut off while it is opened, as the loop ends, may be left to the collector.
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_calls_and_closings_from_many_threads_all_end(
+def test_a_call_that_ends_the_loop_while_it_is_closed_tells_nobody_else(
+    valkey: LocalServer, threads: ThreadPoolExecutor
+) -> None:
+    settings = RedisConnectionSettings.model_validate(
+        address(valkey.url, timeout_seconds=20, drain_timeout_seconds=20)
+    )
+    redis = RedisConnectionManager(settings, name="db.default")
+    bridge = Bridge(redis)
+    calling = _waiting(redis, bridge, threads)
+    closing = threads.submit(bridge.close)
+    until(lambda: redis.drain.is_closing)
+
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        bridge.run(leave())
+    closing.result(5)
+    with pytest.raises(InfrastructureError):
+        calling.result(5)
+    assert (_loops(), redis.loop) == ([], None)
+
+
+def test_what_sync_callers_have_opened_may_be_closed_in_another_loop(
+    redis: RedisConnectionManager, bridge: Bridge
+) -> None:
+    bridge.run(redis.ping())
+    assert redis._topology is not None
+    (pool,) = redis._topology.pools()
+    asyncio.run(redis.disconnect())
+    assert (pool.stats().size, redis.loop) == (0, None)
+    assert bridge.run(redis.execute("PING"))
+
+
+def test_calls_and_closings_from_many_threads_all_end_and_leave_nothing_open(
     redis: RedisConnectionManager, bridge: Bridge, threads: ThreadPoolExecutor
 ) -> None:
     def call(number: int) -> bool:
@@ -189,6 +221,7 @@ def test_calls_and_closings_from_many_threads_all_end(
     assert all(threads.map(call, range(300), timeout=30))
     bridge.close()
     assert (_loops(), redis.loop) == ([], None)
+    gc.collect()  # what was left open would be told of here
 
 
 def test_closing_from_a_call_of_its_own_is_refused(
@@ -249,6 +282,31 @@ def test_a_call_handed_to_a_loop_that_stopped_just_then_is_told(
     loop.close()
 
 
+async def test_an_async_caller_waits_until_the_loop_that_ends_has_closed_it(
+    redis: RedisConnectionManager, bridge: Bridge
+) -> None:
+    is_closing, may_close, close = threading.Event(), threading.Event(), redis._close
+
+    async def slowly() -> None:
+        is_closing.set()
+        await asyncio.to_thread(may_close.wait, 5)
+        await close()
+
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    await asyncio.to_thread(bridge.run, redis.ping())
+    redis._close = slowly  # type: ignore[method-assign] # a server that lets it wait
+    with pytest.raises(SystemExit):
+        await asyncio.to_thread(bridge.run, leave())
+    assert is_closing.wait(5)
+    asking = asyncio.create_task(bridge.arun(redis.execute("PING")))
+    assert not (await asyncio.wait((asking,), timeout=0.1))[0]
+    may_close.set()
+    assert await asking
+    await redis.disconnect()
+
+
 async def test_an_async_caller_is_told_that_the_other_loop_ended(
     redis: RedisConnectionManager, bridge: Bridge
 ) -> None:
@@ -293,6 +351,17 @@ def test_a_fork_opens_it_anew_and_the_parent_goes_on(
     assert isinstance(theirs, int)
     assert theirs != mine
     assert ask() == mine
+
+
+def test_a_fork_has_no_client_of_its_parent(redis: RedisConnectionManager, bridge: Bridge) -> None:
+    def look() -> Any:
+        with pytest.raises(UnavailableError, match="not connected"):
+            _ = redis.client
+        return redis.pool_stats().size
+
+    bridge.run(redis.ping())
+    assert in_a_fork(look) == 0
+    assert redis.client is not None
 
 
 def test_a_fork_may_close_what_its_parent_opened(

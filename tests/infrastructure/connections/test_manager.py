@@ -14,12 +14,14 @@ from infrastructure.connections.base import (
 )
 from infrastructure.errors import (
     AuthenticationError,
+    ConfigurationError,
     DeadlineExceededError,
     InfrastructureError,
     OverloadedError,
     RejectedError,
     UnavailableError,
 )
+from infrastructure.health import Status
 
 
 class ValveSettings(ConnectionSettings):
@@ -56,7 +58,10 @@ class Valve(AsyncBaseConnectionManager):
 
     async def hang(self) -> None:
         async with self.calling():
-            await asyncio.Event().wait()
+            await self.hang_up()
+
+    async def hang_up(self) -> None:
+        await asyncio.Event().wait()
 
     async def _open(self) -> None:
         self.attempts += 1
@@ -107,6 +112,16 @@ async def test_what_keeps_failing_is_left_alone_for_a_moment() -> None:
     assert "The next attempt is made in" in str(told.value)
 
 
+async def test_a_server_that_keeps_silent_is_left_alone_too() -> None:
+    valve = Valve(connect_attempts=1, connect_timeout_seconds=0.02)
+    valve._open = valve.hang_up  # type: ignore[method-assign] # a server that says nothing
+    for _ in range(5):
+        with pytest.raises(DeadlineExceededError):
+            await valve.connect()
+    with pytest.raises(UnavailableError, match="not tried again yet"):
+        await valve.connect()
+
+
 async def test_other_settings_are_tried_at_once() -> None:
     valve = Valve(connect_attempts=1)
     valve.fault = UnavailableError("refused")
@@ -129,7 +144,7 @@ async def test_a_wrong_password_is_mended_without_a_restart() -> None:
 
 async def test_settings_that_are_none_change_nothing() -> None:
     valve = Valve()
-    with pytest.raises(ValueError, match="timeout_seconds"):
+    with pytest.raises(ConfigurationError, match="`rotate` gave does not fit: timeout_seconds: "):
         await valve.rotate(timeout_seconds=-1)
     assert await valve.call() == "right"
 
@@ -152,6 +167,30 @@ async def test_credentials_are_asked_for_before_each_opening(is_awaited: bool) -
     assert valve.state is ConnectionState.READY
 
 
+async def test_credentials_that_cannot_be_had_make_it_unavailable() -> None:
+    def fail() -> Mapping[str, Any]:
+        raise LookupError
+
+    valve = Valve(connect_attempts=1)
+    valve.credentials = fail
+    with pytest.raises(UnavailableError, match=r"`credentials` failed \(LookupError\)"):
+        await valve.connect()
+    assert valve.state is ConnectionState.UNAVAILABLE
+
+
+async def test_asking_for_credentials_and_opening_are_bounded_together() -> None:
+    async def slowly() -> Mapping[str, Any]:
+        await asyncio.sleep(0.15)
+        return {}
+
+    valve = Valve(connect_attempts=1, connect_timeout_seconds=0.2)
+    valve.credentials = slowly
+    valve._open = valve.hang_up  # type: ignore[method-assign] # a server that says nothing
+    async with asyncio.timeout(0.3):
+        with pytest.raises(DeadlineExceededError):
+            await valve.connect()
+
+
 async def test_a_call_that_hangs_is_cut_by_its_own_deadline() -> None:
     valve = Valve(timeout_seconds=0.02)
     with pytest.raises(DeadlineExceededError):
@@ -170,6 +209,40 @@ async def test_closing_cuts_what_does_not_end_in_time() -> None:
     assert valve.state is ConnectionState.CLOSED
     assert valve.loop is None
     hanging.cancel()
+
+
+async def test_all_who_close_it_wait_for_the_calls_in_flight_and_no_longer() -> None:
+    valve = Valve(drain_timeout_seconds=60)
+    async with asyncio.timeout(5):
+        async with valve.calling():
+            closings = [asyncio.create_task(valve.disconnect()) for _ in range(3)]
+            await asyncio.sleep(0)
+        await asyncio.gather(*closings)
+    assert valve.loop is None
+
+
+async def test_calls_are_refused_until_the_last_of_those_who_close_it_is_done() -> None:
+    valve = Valve()
+    async with valve.drain.closing(1):
+        async with valve.drain.closing(1):
+            pass
+        with pytest.raises(UnavailableError, match="being closed"):
+            await valve.call()
+    assert await valve.call() == "right"
+
+
+async def test_a_health_check_waits_for_a_change_no_longer_than_for_an_answer() -> None:
+    valve = Valve(connect_timeout_seconds=0.02)
+    async with asyncio.timeout(5), valve.drain.pausing(1):
+        assert (await valve.health_check()).status is Status.DOWN
+    assert (await valve.health_check()).is_up
+
+
+async def test_a_health_check_while_it_is_closed_is_answered_and_no_outage() -> None:
+    valve = Valve()
+    async with valve, valve.drain.closing(1):
+        assert "being closed" in (await valve.health_check()).detail
+        assert valve.is_healthy()
 
 
 async def test_the_drivers_errors_come_out_as_ours_with_their_cause() -> None:

@@ -100,6 +100,7 @@ async def test_an_empty_password_is_no_password(empty: str | None) -> None:
             OverloadedError,
         ),
         (RuntimeError("Event loop is closed"), UnavailableError),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no text"), UnsupportedError),
     ],
     ids=repr,
 )
@@ -132,8 +133,9 @@ def test_what_belongs_to_a_loop_that_ended_is_unavailable() -> None:
 
 
 def test_a_runtime_error_of_another_origin_passes() -> None:
-    with pytest.raises(RuntimeError, match="ours"), redis_errors("x", ADDRESS, 1):
+    with pytest.raises(RuntimeError, match="ours") as told, redis_errors("x", ADDRESS, 1):
         raise RuntimeError("ours")
+    assert told.value.__cause__ is None
 
 
 def test_a_retry_for_the_sync_client_is_refused() -> None:
@@ -153,5 +155,5 @@ async def test_a_retry_for_the_async_client_is_used() -> None:
 @pytest.mark.parametrize("wrong", [{"nodes": ["a:1"]}, {"sentinels": ["a:1"]}])
 def test_the_vendors_client_is_for_one_server(wrong: dict[str, Any]) -> None:
     address = RedisAddress.model_validate(wrong)
-    with pytest.raises(ConfigurationError, match="one server"):
-        build_client(address, timeout_seconds=1, connect_timeout_seconds=1)
+    with pytest.raises(ConfigurationError, match=r"^db\.x: .*one server"):
+        build_client(address, timeout_seconds=1, connect_timeout_seconds=1, where="db.x")

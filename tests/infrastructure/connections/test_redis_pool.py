@@ -117,3 +117,16 @@ async def test_what_cannot_be_packed_costs_no_line(pool: RedisPool) -> None:
             await pool.run([Call("ECHO", "first"), Call("ECHO", wrong)])
     assert await pool.run([Call("ECHO", "next")]) == [b"next"]
     assert pool.stats().size == 1
+
+
+async def test_a_line_that_died_after_its_answer_is_closed(pool: RedisPool) -> None:
+    line, other = await pool.take(), await pool.take()
+    (number,) = await line.exchange([("CLIENT", "ID")])
+    await other.exchange([("CLIENT", "KILL", "ID", number)])
+    async with asyncio.timeout(5):
+        while not line.is_dead:  # noqa: ASYNC110 - bounded, and nobody else tells
+            await asyncio.sleep(0)
+    for each in (line, other):
+        pool.give_back(each)
+    assert not line.is_connected
+    assert pool.stats().size == 1

@@ -1,5 +1,7 @@
 """What every connection manager for threads does, on one whose server does as the test says."""
 
+import signal
+import threading
 import time
 from collections.abc import Mapping
 from threading import Event, Thread
@@ -113,7 +115,7 @@ def test_what_keeps_failing_is_left_alone_for_a_moment() -> None:
 
 def test_settings_that_are_none_change_nothing() -> None:
     valve = Valve()
-    with pytest.raises(ValueError, match="timeout_seconds"):
+    with pytest.raises(ConfigurationError, match="`rotate` gave does not fit: timeout_seconds: "):
         valve.rotate(timeout_seconds=-1)
     assert valve.call() == "right"
 
@@ -138,6 +140,30 @@ def test_credentials_that_are_to_be_awaited_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="no event loop"):
         valve.connect()
     waiting.close()
+
+
+def _fail() -> Mapping[str, Any]:
+    raise LookupError("hunter2")
+
+
+@pytest.mark.parametrize(
+    ("credentials", "expected", "said"),
+    [
+        (_fail, UnavailableError, r"`credentials` failed \(LookupError\)"),
+        (lambda: None, ConfigurationError, "expected settings by name, found NoneType"),
+        (lambda: {"pasword": "hunter2"}, ConfigurationError, "pasword: Extra inputs"),
+        (lambda: {"password": ["hunter2"]}, ConfigurationError, "password: Input should be"),
+    ],
+)
+def test_credentials_that_are_of_no_use_are_our_error(
+    credentials: Any, expected: type[InfrastructureError], said: str
+) -> None:
+    valve = Valve(connect_attempts=1)
+    valve.credentials = credentials
+    with pytest.raises(expected, match=said) as told:
+        valve.call()
+    assert "hunter2" not in str(told.value)
+    assert valve.state is ConnectionState.UNAVAILABLE
 
 
 def test_a_call_knows_how_long_it_may_block() -> None:
@@ -205,6 +231,33 @@ def test_closing_goes_on_when_a_call_does_not_end_in_time() -> None:
         valve.disconnect()
         assert valve.state is ConnectionState.CLOSED
     assert valve.drain.in_flight == 0
+
+
+@pytest.mark.parametrize("way", ["closing", "pausing"])
+def test_who_is_interrupted_while_the_calls_end_leaves_it_usable(way: str) -> None:
+    valve, mine = Valve(), threading.get_ident()
+
+    def interrupt() -> None:
+        until(lambda: valve.drain.is_closing or valve.drain.is_paused)
+        signal.pthread_kill(mine, signal.SIGINT)
+
+    with valve.calling():
+        thread = Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt), getattr(valve.drain, way)(10):
+            pass
+        thread.join(10)
+    assert valve.call() == "right"
+
+
+def test_calls_are_refused_until_the_last_of_those_who_close_it_is_done() -> None:
+    valve = Valve()
+    with valve.drain.closing(1):
+        with valve.drain.closing(1):
+            pass
+        with pytest.raises(UnavailableError, match="being closed"):
+            valve.call()
+    assert valve.call() == "right"
 
 
 def test_the_drivers_errors_come_out_as_ours_with_their_cause() -> None:

@@ -17,6 +17,7 @@ from infrastructure.database import (
 )
 from infrastructure.errors import ConfigurationError, RejectedError
 from infrastructure.servers.postgres import PostgresServer
+from tests.postgres_schema import emptied
 
 
 @pytest.fixture
@@ -28,12 +29,16 @@ async def default() -> AsyncIterator[Container]:
     set_default(None)
 
 
+@pytest.fixture(scope="module")
+def database(postgres: PostgresServer) -> str:
+    return postgres.create_database()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseConfig:
     if request.param == "sqlite":
         return DatabaseConfig(url=f"sqlite:///{tmp_path}/app.db")
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return DatabaseConfig(url=server.create_database())
+    return DatabaseConfig(url=emptied(request.getfixturevalue("database")))
 
 
 @pytest.fixture
@@ -90,6 +95,14 @@ def test_a_url_of_another_database_is_refused_without_quoting_it():
     with pytest.raises(ConfigurationError, match="'mysql'") as told:
         DatabaseConnection(config)
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:app.db", "sqlite://app.db", "sqlite:/tmp/app.db", "sqlite:///app.db?timeout=5"]
+)
+def test_a_sqlite_url_that_names_no_file_is_not_taken_for_memory(url: str):
+    with pytest.raises(ConfigurationError, match="sqlite:/// and a path"):
+        DatabaseConnection(DatabaseConfig(url=url))
 
 
 async def test_the_default_database_is_opened_checked_and_used(default: Container):

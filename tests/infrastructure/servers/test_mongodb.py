@@ -11,6 +11,8 @@ from infrastructure.errors import UnavailableError, UnsupportedError
 from infrastructure.servers.mongodb import MongodbServer
 from tests.mongodb import DRIVERS, made
 
+pytestmark = pytest.mark.xdist_group("mongodb")
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[MongodbServer]:

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pymongo
-from bson import ObjectId, encode
-from bson.raw_bson import RawBSONDocument
+from bson import encode
 from pymongo.errors import BulkWriteError, DocumentTooLarge
 
 from infrastructure.connections.database.mongodb.errors import refusal, refused_by_driver
@@ -15,7 +14,6 @@ from infrastructure.connections.database.mongodb.values import (
     Filter,
     check_filter,
     read_value,
-    with_id,
 )
 from infrastructure.errors import InfrastructureError, OutcomeUnknownError
 
@@ -57,8 +55,9 @@ class Delete:
 
 Write = Insert | Update | Replace | Delete
 
-#: What one document may take, in every version of MongoDB.
-_MOST_BYTES = 16 * 1024 * 1024
+#: What one document may take, in every version of MongoDB, less what the driver puts around it.
+_MOST_BYTES = 16 * 1024 * 1024 - 32
+_LOOKED_AT_TOGETHER = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +96,24 @@ async def sent_in_bulk(
         raise next(iter(refused.values()))
     said: Any = {}
     if requests:
+        target = documents.collection(collection)
         try:
-            done = await documents.collection(collection).bulk_write(
-                list(requests.values()), ordered=ordered, session=documents.session
-            )
-            said = done.bulk_api_result
+            said = await _sent(target, requests, ordered=ordered, session=documents.session)
         except BulkWriteError as error:
             if documents.session is not None:
                 raise  # the transaction is over, so nothing was applied
             said = error.details
     return _outcome(said, list(requests), refused, len(writes), where, ordered=ordered)
+
+
+async def _sent(target: Any, requests: Mapping[int, Any], **how: Any) -> Any:
+    """What the driver says of them; a bulk of documents alone is cheaper for it."""
+    given = list(requests.values())
+    if set(map(type, given)) == {dict}:
+        await target.insert_many(given, **how)
+        return {"nInserted": len(given)}
+    mixed = [pymongo.InsertOne(one) if type(one) is dict else one for one in given]
+    return (await target.bulk_write(mixed, **how)).bulk_api_result
 
 
 def _written(
@@ -119,41 +126,53 @@ def _written(
     """
     requests: dict[int, Any] = {}
     refused: dict[int, InfrastructureError] = {}
-    for place, write in enumerate(writes):
+    for start in range(0, len(writes), _LOOKED_AT_TOGETHER):
+        some = writes[start : start + _LOOKED_AT_TOGETHER]
         try:
-            requests[place] = _request(write, where)
-        except Exception as error:
-            ours = refused_by_driver(error, where)
-            if ours is None:
-                raise
-            refused[place] = ours
-            if ordered:
-                break
+            requests.update(enumerate(_requests(some, where), start))
+        except Exception:  # noqa: BLE001 - one by one, each tells for itself
+            for place, write in enumerate(some, start):
+                try:
+                    (requests[place],) = _requests([write], where)
+                except Exception as error:
+                    ours = refused_by_driver(error, where)
+                    if ours is None:
+                        raise
+                    refused[place] = ours
+                    if ordered:
+                        return requests, refused
     return requests, refused
 
 
-def _request(write: Write, where: str) -> Any:
-    if isinstance(write, Insert):
-        return pymongo.InsertOne(RawBSONDocument(_encoded(with_id(write.document, ObjectId))))
-    check_filter(write.filter, where)
-    match write:
-        case Update(filter, update, upsert):
-            _encoded({"filter": filter, "update": update})
-            return pymongo.UpdateOne(filter, update, upsert=upsert)
-        case Replace(filter, document, upsert):
-            _encoded(document)
-            _encoded(filter)
-            return pymongo.ReplaceOne(filter, document, upsert=upsert)
-        case Delete(filter):
-            _encoded(filter)
-            return pymongo.DeleteOne(filter)
+def _requests(writes: Sequence[Write], where: str) -> list[Any]:
+    """The driver's requests for writes that can be written, and take no more than a document.
 
-
-def _encoded(document: Filter) -> bytes:
-    found = encode(document, codec_options=VALUES)
-    if len(found) > _MOST_BYTES:
+    One that inserts is its document.
+    """
+    requests: list[Any] = []
+    parts: list[Any] = []
+    for write in writes:
+        if isinstance(write, Insert):
+            added = dict(write.document)
+            if added.get("_id", added) is None:
+                del added["_id"]  # the driver gives a new one to what has none
+            requests.append(added)
+            parts.append(added)
+            continue
+        check_filter(write.filter, where)
+        parts.append(write.filter)
+        match write:
+            case Update(filter, update, upsert):
+                requests.append(pymongo.UpdateOne(filter, update, upsert=upsert))
+                parts.append(update)
+            case Replace(filter, document, upsert):
+                requests.append(pymongo.ReplaceOne(filter, document, upsert=upsert))
+                parts.append(document)
+            case Delete(filter):
+                requests.append(pymongo.DeleteOne(filter))
+    if len(encode({"parts": parts}, codec_options=VALUES)) > _MOST_BYTES:
         raise DocumentTooLarge("more than 16 MB")
-    return found
+    return requests
 
 
 def _outcome(

@@ -1,6 +1,7 @@
 """The one translation of the errors of MongoDB and of its drivers: by class, code and label."""
 
 import ssl
+import traceback
 from typing import Any, Final
 
 from bson.errors import BSONError
@@ -25,6 +26,7 @@ from infrastructure.errors import (
 DUPLICATE_KEY: Final = 11000
 _LATE: Final = frozenset({50, 262})
 _NOT_PRIMARY: Final = frozenset({10107, 13435, 13436})
+_NOT_SENT: Final = (vendor.ServerSelectionTimeoutError, vendor.WaitQueueTimeoutError)
 _TRANSIENT: Final = "TransientTransactionError"
 _UNKNOWN_COMMIT: Final = "UnknownTransactionCommitResult"
 _OVERLOADED: Final = "SystemOverloadedError"
@@ -49,13 +51,15 @@ _HINTS: Final = {
     AuthenticationError: "Check the user, the password, `auth_source` and the user's roles.",
     OutcomeUnknownError: "Read before trying again: it may have been applied.",
     TransactionConflictError: "Run the whole transaction again; transact() does.",
-    UnsupportedError: "Transactions and change streams need a replica set or a sharded cluster.",
 }
+_ALONE: Final = "Transactions and change streams need a replica set or a sharded cluster."
 _HINTS_BY_CODE: Final = {
+    20: _ALONE,
     27: "list_indexes() tells those there are.",
     85: "drop_index() first, or give the new one another name and other keys.",
     86: "drop_index() first, or give the new one another name.",
     286: "The token is older than the server's log: read the collection and watch anew.",
+    40573: _ALONE,
 }
 #: The driver's own refusals of what it was given.
 _MISUSE: Final = (
@@ -65,7 +69,9 @@ _MISUSE: Final = (
     vendor.InvalidOperation,
     BSONError,
     OverflowError,
-    UnicodeEncodeError,
+    RecursionError,
+    TypeError,
+    ValueError,
 )
 
 
@@ -82,7 +88,7 @@ def translated_error(
         place: The servers, for errors; holds no secret.
         seconds: The bound of the call.
     """
-    if isinstance(error, vendor.WaitQueueTimeoutError):
+    if isinstance(error, vendor.WaitQueueTimeoutError) and was_not_applied(error):
         return OverloadedError(
             "every connection of the pool was in use for too long",
             where=where,
@@ -128,11 +134,24 @@ def is_unknown_commit(error: BaseException) -> bool:
 
 def was_not_applied(error: BaseException | None) -> bool:
     """Whether nothing was changed for certain: no server got it, or one that takes no writes."""
-    if isinstance(error, vendor.ServerSelectionTimeoutError):
+    if error is None:
+        return False
+    if has_label(error, "NoWritesPerformed"):
         return True
     details = getattr(error, "details", None)
     code = details.get("code") if isinstance(details, dict) else None
-    return code in _NOT_PRIMARY or has_label(error, "NoWritesPerformed")
+    is_refused = isinstance(error, _NOT_SENT) or code in _NOT_PRIMARY
+    return is_refused and not _is_another_try(error)
+
+
+def _is_another_try(error: BaseException) -> bool:
+    """Whether the driver had sent the same before; only its own frames remember that."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        call = frame.f_locals.get("self")
+        failed = getattr(call, "_attempt_number", 0)  # this try itself, where its error was kept
+        if failed > (getattr(call, "_last_error", None) is error):
+            return True
+    return False
 
 
 def refused_by_driver(error: Exception, where: str) -> RejectedError | None:
@@ -142,7 +161,7 @@ def refused_by_driver(error: Exception, where: str) -> RejectedError | None:
     return None
 
 
-def lost_answer(error: UnavailableError, what: str) -> OutcomeUnknownError:
+def lost_answer(error: InfrastructureError, what: str) -> OutcomeUnknownError:
     """The error for something sent whose answer never came."""
     return OutcomeUnknownError(
         f"the answer to {what} was lost", where=error.where, hint=_HINTS[OutcomeUnknownError]

@@ -126,7 +126,7 @@ def _check_address(url: str) -> None:
     if not all(hosts.split(",")) or "@" in after or authority.count("@") > 1:
         msg = "the hosts cannot be read; write / ? # @ : in a password as %2F %3F %23 %40 %3A"
         raise ValueError(msg)
-    options = parse_qsl(after.partition("?")[2])
+    options = parse_qsl(after.partition("?")[2].replace(";", "&"))
     if ("w", "0") in ((key.lower(), value) for key, value in options):
         msg = "w=0 asks for no answers, so that a write which is lost could not be told"
         raise ValueError(msg)

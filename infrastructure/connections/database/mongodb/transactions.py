@@ -14,9 +14,14 @@ from infrastructure.connections.database.conflicts import (
 from infrastructure.connections.database.mongodb.calls import Piece, settled
 from infrastructure.connections.database.mongodb.component import MongodbComponent
 from infrastructure.connections.database.mongodb.documents import Documents
-from infrastructure.connections.database.mongodb.errors import is_unknown_commit, lost_answer
+from infrastructure.connections.database.mongodb.errors import (
+    is_unknown_commit,
+    lost_answer,
+    was_not_applied,
+)
 from infrastructure.errors import (
     InfrastructureError,
+    OverloadedError,
     RejectedError,
     UnavailableError,
     UnsupportedError,
@@ -137,19 +142,24 @@ async def run_again(
 
 async def _commit(manager: MongodbComponent, session: Any, client: Any) -> None:
     """Commit; sent again while it is not known whether it was applied, which changes nothing."""
+    is_lost = False
     try:
         async with Piece(manager, client):
             for tries_left in reversed(range(_COMMIT_TRIES)):
                 try:
                     await session.commit_transaction()
                 except PyMongoError as error:
-                    if not (tries_left and is_unknown_commit(error)):
+                    is_unknown = is_unknown_commit(error)
+                    is_lost = is_lost or (is_unknown and not was_not_applied(error))
+                    if not (tries_left and is_unknown):
                         raise
                     await asyncio.sleep(_COMMIT_WAIT_SECONDS)
                 else:
                     return
-    except UnavailableError as error:
-        raise lost_answer(error, "the commit") from error
+    except (OverloadedError, UnavailableError) as error:
+        if is_lost or isinstance(error, UnavailableError):
+            raise lost_answer(error, "the commit") from error
+        raise
 
 
 async def _end(manager: MongodbComponent, session: Any, client: Any) -> None:

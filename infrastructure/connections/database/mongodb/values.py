@@ -49,12 +49,11 @@ class DocumentId(str):
         return str.__new__(cls, ObjectId())
 
 
-def with_id(document: Mapping[str, Any], new: Callable[[], Any] = DocumentId.new) -> Document:
+def with_id(document: Mapping[str, Any]) -> Document:
     """A copy of the document, with a new `_id` in front if it has none."""
-    if document.get("_id") is not None:
-        return dict(document)
     whole = {"_id": None, **document}
-    whole["_id"] = new()
+    if whole["_id"] is None:
+        whole["_id"] = DocumentId.new()
     return whole
 
 
@@ -117,9 +116,8 @@ VALUES: Final[CodecOptions[Document]] = CodecOptions(
 def read(document: Document) -> Document:
     """The document itself, with our values in the places of the driver's, however deep."""
     for key, value in document.items():
-        reader = _READERS.get(type(value))
-        if reader is not None:
-            document[key] = reader(value)
+        if type(value) in _READERS:
+            document[key] = _READERS[type(value)](value)
     return document
 
 

@@ -140,7 +140,8 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no ty
     async def leave(self) -> None:
         """Cancel what runs on the server and say goodbye, or drop the line after a second."""
         try:
-            await super().close(timeout=_LEAVE_SECONDS)
+            async with asyncio.timeout(_LEAVE_SECONDS):  # older ones wait longer to cancel
+                await super().close(timeout=_LEAVE_SECONDS)
         except (OSError, TimeoutError, *_ERRORS):
             self.terminate()
         except asyncio.CancelledError:  # there is no time left for it

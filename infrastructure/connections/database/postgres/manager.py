@@ -1,10 +1,12 @@
 """PostgreSQL through asyncpg or psycopg."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from typing import Any, ClassVar
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -20,8 +22,11 @@ from infrastructure.connections.database.sql.base import SqlConnectionManager
 from infrastructure.connections.database.sql.session import BoundedSession, finished
 from infrastructure.connections.database.sql.settings import SqlSettings
 from infrastructure.connections.database.sql.transactions import Isolation
-from infrastructure.errors import InfrastructureError, MissingExtraError
+from infrastructure.errors import InfrastructureError, MissingExtraError, UnavailableError
 
+#: Not a SELECT, which counts as changing nothing: its answer may be lost, and it be told twice.
+_NOTIFY = "WITH told AS (SELECT pg_notify(:channel, :payload)) SELECT FROM told"
+_POSITION = text("SELECT CAST(pg_current_wal_lsn() AS text) AS position, clock_timestamp() AS now")
 #: The extra that each driver comes with.
 _EXTRAS = {"asyncpg": "postgres", "psycopg": "psycopg"}
 
@@ -35,6 +40,7 @@ class PostgresConnectionManager(SqlConnectionManager):
     Attributes:
         driver: What opens and ends the connections.
         closings: How often it was closed.
+        is_retired: As a replica, of a primary that was closed since: it opens no more.
     """
 
     Settings: ClassVar[type[SqlSettings]] = PostgresSettings
@@ -45,6 +51,7 @@ class PostgresConnectionManager(SqlConnectionManager):
         super().__init__(settings, name=name)
         self.driver = _driver(settings.driver, self.name)
         self.closings = 0
+        self.is_retired = False
         self._replicas = Replicas(self)
 
     async def execute_query(
@@ -72,7 +79,7 @@ class PostgresConnectionManager(SqlConnectionManager):
         tells them when it is committed.
         """
         values = {"channel": channel, "payload": payload}
-        await self.execute_query("SELECT pg_notify(:channel, :payload)", values)
+        await self.execute_query(_NOTIFY, values)
 
     def listen(self, channel: str) -> AsyncGenerator[Notification | Gap, None]:
         """What is told on `channel` from now on, heard on a connection of its own.
@@ -121,6 +128,11 @@ class PostgresConnectionManager(SqlConnectionManager):
             connections.discard(connection)
             await finished(self.driver.leave(connection))
 
+    async def written_up_to(self) -> dict[str, Any]:
+        """How far its log has come, and its clock: `position` and `now`; on what is open."""
+        async with self.bounded(), self._opened(self._engine).connect() as connection:
+            return dict((await connection.execute(_POSITION)).mappings().one())
+
     async def disconnect(self) -> None:
         """As every manager's; who listens hears that it is over."""
         self.closings += 1
@@ -146,14 +158,15 @@ class PostgresConnectionManager(SqlConnectionManager):
             yield session
 
     async def _open(self) -> None:
+        if self.is_retired:
+            raise UnavailableError("was closed with its primary", where=self.name)
         if self.driver.dialect != f"postgresql+{self.settings.driver}":  # since a rotation
             self.driver = _driver(self.settings.driver, self.name)
         self._replicas.open()
         await super()._open()
 
     async def _close(self) -> None:
-        await self._replicas.close()
-        await super()._close()
+        await asyncio.gather(self._replicas.close(), super()._close())
         await self.driver.close()
 
     def _create_engine(self) -> AsyncEngine:

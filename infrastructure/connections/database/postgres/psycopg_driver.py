@@ -16,6 +16,14 @@ from psycopg.sql import SQL, Identifier
 from psycopg.waiting import wait_async
 
 from infrastructure.connections.database.postgres.driver import PostgresDriver
+from infrastructure.connections.database.postgres.psycopg_line import (
+    POLL_SECONDS,
+    OneStatement,
+    arguments,
+    in_time,
+    reason,
+    refused_as,
+)
 from infrastructure.connections.database.postgres.psycopg_refusals import connecting
 from infrastructure.connections.database.postgres.settings import PostgresSettings
 from infrastructure.connections.database.postgres.sqlstate import (
@@ -23,13 +31,10 @@ from infrastructure.connections.database.postgres.sqlstate import (
     not_reached,
     refusal,
 )
-from infrastructure.errors import ConfigurationError, InfrastructureError, UnavailableError
+from infrastructure.errors import InfrastructureError, UnavailableError
 
 _LEAVE_SECONDS = 1.0
-_POLL_SECONDS = 0.1
 _begun_to_connect: ContextVar[list[PQGenConn["_Connection"]]] = ContextVar("begun_to_connect")
-#: Its names for what the settings call otherwise.
-_NAMES = {"dsn": "conninfo", "database": "dbname", "ssl": "sslmode"}
 
 
 class PsycopgDriver(PostgresDriver):
@@ -44,26 +49,16 @@ class PsycopgDriver(PostgresDriver):
     async def connect(self, settings: PostgresSettings) -> "_Connection":
         """A new connection."""
         timeout = settings.statement_timeout_seconds
-        options = dict(self.asked)
-        if timeout is not None:
-            options["options"] = f"-c statement_timeout={timeout * 1000:.0f}"
-        options |= {_NAMES.get(name, name): value for name, value in settings.address().items()}
+        server = {} if timeout is None else {"statement_timeout": f"{timeout * 1000:.0f}"}
+        options = {**self.asked, **arguments(settings, server, self.where)}
         begun: list[PQGenConn[_Connection]] = []
         token = _begun_to_connect.set(begun)
         try:
-            connection = await _Connection.connect(
-                **options,
-                application_name=settings.application_name,
-                cursor_factory=_Cursor,
-                prepare_threshold=None if settings.pgbouncer else 5,
-            )
-        except psycopg.ProgrammingError:
-            # the driver's text may quote the password
-            raise ConfigurationError("`url` cannot be read", where=self.where) from None
+            connection = await _Connection.connect(**options, cursor_factory=_Cursor)
         except psycopg.Error as error:
             if not error.sqlstate:
                 raise UnavailableError(
-                    f"no connection to PostgreSQL at {settings.place()} ({_reason(error)})",
+                    f"no connection to PostgreSQL at {settings.place()} ({reason(error)})",
                     where=self.where,
                     hint="Is the server running?",
                 ) from error
@@ -73,6 +68,7 @@ class PsycopgDriver(PostgresDriver):
             for steps in begun:  # one that was cancelled closes its line, and not when collected
                 steps.close()
         connection.leaving = self._leaving
+        connection.most_seconds = settings.timeout_seconds
         return connection
 
     async def leave(self, connection: "_Connection") -> None:
@@ -101,22 +97,16 @@ class PsycopgDriver(PostgresDriver):
         """Our error for one of psycopg's."""
         if not isinstance(error, psycopg.Error):
             return not_reached(error, settings, where=self.where)
-        state, said = error.sqlstate or "", error.diag.message_primary or str(error)
+        state, said = refused_as(error)
         if not state and isinstance(error, psycopg.OperationalError):
-            return UnavailableError(f"the connection was lost ({_reason(error)})", where=self.where)
+            if isinstance(error.__cause__, TimeoutError):
+                return not_reached(error.__cause__, settings, where=self.where)
+            return UnavailableError(f"the connection was lost ({reason(error)})", where=self.where)
         return refusal(state, said, error, where=self.where)
 
 
-def _reason(error: psycopg.Error) -> str:
-    """The first line of what libpq says."""
-    return str(error).partition("\n")[0].strip()
-
-
-class _Cursor(psycopg.AsyncCursor[Any]):
-    """A cursor that sends one statement at a time, with parameters and without."""
-
-    def _execute_send(self, query: Any, **options: Any) -> None:
-        super()._execute_send(query, **{**options, "force_extended": True})
+class _Cursor(OneStatement, psycopg.AsyncCursor[Any]):
+    """A cursor that sends one statement at a time."""
 
 
 class _Connection(psycopg.AsyncConnection[Any]):
@@ -124,15 +114,18 @@ class _Connection(psycopg.AsyncConnection[Any]):
 
     Attributes:
         leaving: Where the driver keeps the farewells to wait for on closing.
+        most_seconds: The longest wait for the server, where nothing else bounds it: of a stream
+            of rows, or in `run_sync`.
     """
 
     leaving: set["asyncio.Task[None]"]
+    most_seconds = 10.0
     _is_waited_for = False
     _is_left = False
 
     @classmethod
-    def _connect_gen(cls, conninfo: str = "") -> PQGenConn["_Connection"]:
-        steps = cls._connect_steps(conninfo)
+    def _connect_gen(cls, conninfo: str = "", **_: Any) -> PQGenConn["_Connection"]:
+        steps = cls._connect_steps(conninfo)  # some versions say how long; our deadline counts
         _begun_to_connect.get().append(steps)
         return steps
 
@@ -143,7 +136,7 @@ class _Connection(psycopg.AsyncConnection[Any]):
     async def wait(
         self,
         gen: PQGen[Any],
-        interval: float = _POLL_SECONDS,
+        interval: float = POLL_SECONDS,
         timeout: float | None = None,  # noqa: ASYNC109 - the driver's signature
     ) -> Any:
         """Wait for the server; who is cancelled waits no longer, and has the connection ended.
@@ -157,8 +150,10 @@ class _Connection(psycopg.AsyncConnection[Any]):
             return done.value
         self._is_waited_for = True
         try:
-            begun = _begun(wanted, gen)
-            return await wait_async(begun, self.pgconn.socket, interval=interval, timeout=timeout)
+            begun, line = _begun(wanted, gen), self.pgconn.socket
+            if timeout is not None:
+                return await wait_async(begun, line, interval=interval, timeout=timeout)
+            return await wait_async(in_time(begun, self.most_seconds), line, interval=interval)
         finally:
             self._is_waited_for = False
             if self._is_left:

@@ -1,8 +1,9 @@
 """Servers that follow the primary, read from while they are not too far behind."""
 
+import asyncio
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from infrastructure.errors import (
     DeadlineExceededError,
     InfrastructureError,
     NotFoundError,
+    OutcomeUnknownError,
     RejectedError,
+    UnavailableError,
 )
 from infrastructure.observability.logging import get_logger
 from infrastructure.resilience import SingleFlight, deadline
@@ -29,7 +32,6 @@ _ASK_SECONDS = 1.0
 _PAUSE_SECONDS = 5.0
 #: A replay that was in the way of a reader among them.
 _OF_THE_REPLICA = (AuthenticationError, NotFoundError, TransactionConflictError)
-_POSITION = "SELECT CAST(pg_current_wal_lsn() AS text) AS position, clock_timestamp() AS now"
 #: A replica that has replayed as far as the primary had written is not behind, however long ago
 #: the last transaction was; that it has replayed all it has received says nothing, for it may
 #: have lost the primary. Else it has all that was committed up to the last one it replayed.
@@ -72,7 +74,7 @@ class Replica:
 
     async def _ask(self, primary: "PostgresConnectionManager") -> None:
         asked_at = time.monotonic()
-        (position,) = await primary.execute_query(_POSITION)
+        position = await primary.written_up_to()
         try:
             async with deadline(_ASK_SECONDS, self.manager.name):
                 (found,) = await self.manager.execute_query(_BEHIND, position)
@@ -112,57 +114,82 @@ class Replicas:
             replica.manager.credentials = primary.credentials
 
     async def close(self) -> None:
-        """Close them."""
+        """Close them for good, under those who still read from them."""
         replicas, self._all = self._all, ()
         for replica in replicas:
-            await replica.manager.disconnect()
+            replica.manager.is_retired = True  # who has chosen it is not to open it again
+        await asyncio.gather(*(replica.manager._closed() for replica in replicas))  # noqa: SLF001 - the primary's drain is theirs
 
     async def execute_query(
         self, sql: str, params: Mapping[str, Any] | None
     ) -> list[dict[str, Any]] | None:
         """The answer of a replica; None where the primary is to be asked."""
-        replica = await self._usable()
-        if replica is None:
-            return None
-        try:
-            return await replica.manager.execute_query(sql, params)
-        except InfrastructureError as error:
-            if not _is_of_the_replica(error):
-                raise
-            replica.leave_alone(error)
-            if isinstance(error, DeadlineExceededError):  # there is no time left for another
-                raise
-            return None
+        async with self._chosen() as replica:
+            if replica is None:
+                return None
+            try:
+                return await replica.manager.execute_query(sql, params)
+            except InfrastructureError as error:
+                found = _of_reading(error)
+                is_passed_by = self._is_passed_by(replica, found)
+                if is_passed_by and not isinstance(found, DeadlineExceededError):
+                    return None
+                raise found from found.__cause__  # or there is no time left for another
 
     async def session(
         self, ends: AsyncExitStack, isolation: Isolation | None
     ) -> BoundedSession | None:
         """A session of a replica, closed with `ends`; None where the primary is to serve it."""
-        replica = await self._usable() if isolation != "serializable" else None
-        if replica is None:
+        if isolation == "serializable":
             return None
+        replica: Replica | None = None
         try:
             async with AsyncExitStack() as own:
-                session = await own.enter_async_context(
-                    replica.manager.session(isolation=isolation, read_only=True)
-                )
+                replica = await own.enter_async_context(self._chosen())
+                if replica is None:
+                    return None
+                reading = replica.manager.session(isolation=isolation, read_only=True)
+                session = await own.enter_async_context(reading)
                 await session.connection()
                 ends.push_async_exit(own.pop_all())
                 return session
         except InfrastructureError as error:
-            if not _is_of_the_replica(error):
+            if replica is None or not self._is_passed_by(replica, error):
                 raise
-            replica.leave_alone(error)
             return None
 
+    @asynccontextmanager
+    async def _chosen(self) -> AsyncIterator[Replica | None]:
+        """One to read from, and closing the primary waits meanwhile; None where there is none."""
+        primary, drain = self._primary, self._primary.drain
+        await drain.begin()
+        try:
+            await primary.connect()
+            yield await self._usable()
+        finally:
+            drain.end()
+
     async def _usable(self) -> Replica | None:
-        await self._primary.connect()
         replicas, turn = self._all, next(self._turns)
         for number in range(len(replicas)):
             replica = replicas[(turn + number) % len(replicas)]
             if await replica.is_usable(self._primary, self._primary.settings.max_lag_seconds):
                 return replica
         return None
+
+    def _is_passed_by(self, replica: Replica, error: InfrastructureError) -> bool:
+        """Whether the primary is to be asked instead; the replica is left alone for a while."""
+        if replica not in self._all or not _is_of_the_replica(error):
+            return False
+        replica.leave_alone(error)
+        return True
+
+
+def _of_reading(error: InfrastructureError) -> InfrastructureError:
+    """What was lost with an answer, of a statement that changes nothing: the answer alone."""
+    cause = error.__cause__
+    is_known = isinstance(error, OutcomeUnknownError) and isinstance(cause, UnavailableError)
+    return cause if is_known else error  # type: ignore[return-value] # it is one of ours
 
 
 def _is_of_the_replica(error: InfrastructureError) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from infrastructure.config.models.base import Model, Seconds, SecretUrl
 from infrastructure.connections.database.sql.settings import SqlSettings
@@ -104,6 +104,11 @@ class PostgresSettings(SqlSettings):
         if self.pgbouncer and self.statement_timeout_seconds is not None:
             msg = f"statement_timeout_seconds {_BOUNCED}"
             raise ValueError(msg)
+        try:
+            self.of_replicas()
+        except ValidationError:
+            msg = "the host of a replica does not fit into `url`; give that replica a `url`"
+            raise ValueError(msg) from None
         return self
 
     def place(self) -> str:
@@ -135,11 +140,7 @@ class PostgresSettings(SqlSettings):
         return longest if ended is None else min(longest, ended / 2)
 
     def of_replicas(self) -> tuple["PostgresSettings", ...]:
-        """The whole settings of each replica.
-
-        Raises:
-            ValidationError: (pydantic) One has a host, and what goes with it is missing.
-        """
+        """The whole settings of each replica."""
         ours = {name: getattr(self, name) for name in type(self).model_fields}
         return tuple(
             type(self).model_validate({**ours, **self._place_of(replica), "replicas": ()})
@@ -149,8 +150,9 @@ class PostgresSettings(SqlSettings):
     def _place_of(self, replica: ReplicaSettings) -> dict[str, Any]:
         if replica.url is not None or self.url is None:
             return dict(replica)
-        ours = urlsplit(self.url.get_secret_value())
-        return {"url": ours._replace(netloc=f"{replica.host}:{replica.port}").geturl()}
+        ours, host = urlsplit(self.url.get_secret_value()), replica.host or ""
+        place = f"[{host}]:{replica.port}" if ":" in host else f"{host}:{replica.port}"
+        return {"url": ours._replace(netloc=place).geturl()}
 
 
 def _person_of(url: Any) -> dict[str, Any]:

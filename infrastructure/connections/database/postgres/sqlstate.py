@@ -1,6 +1,7 @@
 """What PostgreSQL's refusals mean, by their sqlstate, whichever driver brings them."""
 
 import os
+import socket
 import ssl
 
 from infrastructure.connections.database.conflicts import TransactionConflictError
@@ -77,9 +78,11 @@ def not_reached(
             hint="Name its authority as sslrootcert in the url.",
         )
     if isinstance(error, OSError):
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        # the numbers of the resolver and of TLS are none of the system's
+        is_systems = not isinstance(error, socket.gaierror | ssl.SSLError)
+        said = os.strerror(error.errno) if is_systems and error.errno else error.strerror
         return UnavailableError(
-            f"no connection to PostgreSQL at {settings.place()} ({reason})",
+            f"no connection to PostgreSQL at {settings.place()} ({said or type(error).__name__})",
             where=where,
             hint="Is the server running?",
         )

@@ -15,6 +15,8 @@ from infrastructure.connections.database.sql.transactions import Isolation
 from infrastructure.connections.sync_registry import SyncDatabaseRegistry
 from infrastructure.errors import InfrastructureError, MissingExtraError
 
+#: What pg8000 proves the password with, and the server to us.
+_PROOFS = "scramp"
 #: The server ends what its client has given up a moment before.
 _GRACE_SECONDS = 0.5
 
@@ -82,9 +84,11 @@ class SyncPostgresConnectionManager(SyncSqlConnectionManager):
             return refusal(state, said, error, where=self.name)
         if self._driver.is_lost(error):
             network = error if isinstance(error, OSError) else error.__cause__
-            found = network if isinstance(network, OSError) else ConnectionError()
+            said = str(error).partition("\n")[0].strip()  # libpq's lines, the first one
+            found = network if isinstance(network, OSError) else ConnectionError(0, said)
             return not_reached(found, self.settings, where=self.name)
-        is_drivers = type(error).__module__.partition(".")[0] == self.settings.sync_driver
+        of = type(error).__module__.partition(".")[0]
+        is_drivers = of in {self.settings.sync_driver, _PROOFS}
         return refusal("", str(error), error, where=self.name) if is_drivers else None
 
     def _is_spent(self, connection: Any) -> bool:

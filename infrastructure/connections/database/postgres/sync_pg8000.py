@@ -22,6 +22,8 @@ _BEGIN = "begin transaction"
 #: What begins no transaction where none is open.
 _ENDS = frozenset({"commit", "rollback"})
 _DESCRIBE_UNNAMED: Final = b"D\0\0\0\6S\0"
+#: The protocol counts them in 16 bits.
+_MOST_PARAMETERS = 65_535
 _INT, _SHORT = struct.Struct("!i"), struct.Struct("!H")
 
 
@@ -119,6 +121,9 @@ class Pg8000Connection(pg8000.Connection):  # type: ignore[misc] # pg8000 has no
 
     def _steps(self, statement: str, params: tuple[str | None, ...], oids: Any) -> bytes:
         """The messages of a statement, up to its execution."""
+        if len(params) > _MOST_PARAMETERS:
+            msg = f"more than {_MOST_PARAMETERS:,} parameters"
+            raise pg8000.InterfaceError(msg)
         encode = self._client_encoding
         parse = [b"\0", statement.encode(encode), b"\0", _SHORT.pack(len(oids))]
         parse += [_INT.pack(max(oid, 0)) for oid in oids]

@@ -3,32 +3,29 @@
 import contextlib
 import os
 import socket
-import time
-from collections.abc import Generator
 from typing import Any, Final, Self
 
 import psycopg
 from psycopg.abc import PQGen, PQGenConn
 from psycopg.pq import TransactionStatus
 
+from infrastructure.connections.database.postgres.psycopg_line import (
+    POLL_SECONDS,
+    OneStatement,
+    arguments,
+    in_time,
+    refused_as,
+)
 from infrastructure.connections.database.postgres.psycopg_refusals import connecting
 from infrastructure.connections.database.postgres.settings import PostgresSettings
 from infrastructure.connections.database.postgres.sqlstate import ROLLED_BACK_SAYS
 from infrastructure.connections.sync_calls import seconds_left
 
 DIALECT: Final = "postgresql+psycopg"
-_POLL_SECONDS = 0.1
-#: After so many times a statement is prepared; never where PgBouncer stands between.
-_PREPARE_AFTER = 5
-#: Its names for what the settings call otherwise.
-_NAMES = {"dsn": "conninfo", "database": "dbname", "ssl": "sslmode"}
 
 
-class _Cursor(psycopg.Cursor[Any]):
-    """A cursor that sends one statement at a time, with parameters and without."""
-
-    def _execute_send(self, query: Any, **options: Any) -> None:
-        super()._execute_send(query, **{**options, "force_extended": True})
+class _Cursor(OneStatement, psycopg.Cursor[Any]):
+    """A cursor that sends one statement at a time."""
 
 
 class PsycopgConnection(psycopg.Connection[Any]):
@@ -41,17 +38,17 @@ class PsycopgConnection(psycopg.Connection[Any]):
     most_seconds: float = 10.0
 
     @classmethod
-    def _connect_gen(cls, conninfo: str = "") -> PQGenConn["PsycopgConnection"]:
-        pgconn = yield from until(connecting(conninfo), seconds_left(cls.most_seconds))
+    def _connect_gen(cls, conninfo: str = "", **_: Any) -> PQGenConn["PsycopgConnection"]:
+        pgconn = yield from in_time(connecting(conninfo), seconds_left(cls.most_seconds))
         return cls(pgconn)
 
     def wait(
-        self, gen: PQGen[Any], interval: float = _POLL_SECONDS, timeout: float | None = None
+        self, gen: PQGen[Any], interval: float = POLL_SECONDS, timeout: float | None = None
     ) -> Any:
         """Wait for the server."""
         seconds = seconds_left(self.most_seconds if timeout is None else timeout)
         try:
-            return super().wait(until(gen, seconds), min(interval, max(seconds, 0.001)))
+            return super().wait(in_time(gen, seconds), min(interval, max(seconds, 0.001)))
         except psycopg.Error:
             raise
         except BaseException:  # a signal's: the rest of the reply is nobody's
@@ -88,7 +85,7 @@ class PsycopgConnection(psycopg.Connection[Any]):
             line.shutdown(socket.SHUT_RDWR)
 
 
-def connect(settings: PostgresSettings, startup: dict[str, str], where: str) -> PsycopgConnection:  # noqa: ARG001 - as the other driver has it
+def connect(settings: PostgresSettings, startup: dict[str, str], where: str) -> PsycopgConnection:
     """A new connection, within what is left of the running call.
 
     Args:
@@ -98,48 +95,20 @@ def connect(settings: PostgresSettings, startup: dict[str, str], where: str) -> 
 
     Raises:
         Error: (psycopg) The server was not reached, or not in time, or it refused.
+        ConfigurationError: The URL cannot be read.
     """
-    given: dict[str, Any] = {
-        _NAMES.get(name, name): value for name, value in settings.address().items()
-    }
-    if startup:
-        given["options"] = " ".join(f"-c {name}={text}" for name, text in startup.items())
-    connection = PsycopgConnection.connect(
-        **given,
-        application_name=settings.application_name,
-        cursor_factory=_Cursor,
-        prepare_threshold=None if settings.pgbouncer else _PREPARE_AFTER,
-    )
+    told = arguments(settings, startup, where)
+    connection = PsycopgConnection.connect(**told, cursor_factory=_Cursor)
     connection.most_seconds = settings.timeout_seconds
     return connection
 
 
 def state_of(error: BaseException) -> tuple[str, str] | None:
     """The sqlstate and the words of a refusal; None when the driver raised it by itself."""
-    if not isinstance(error, psycopg.Error) or not error.sqlstate:
-        return None
-    return error.sqlstate, error.diag.message_primary or str(error)
+    told = refused_as(error) if isinstance(error, psycopg.Error) else ("", "")
+    return told if told[0] else None
 
 
 def is_lost(error: BaseException) -> bool:
     """Whether the driver lost, or did not get, the connection."""
     return isinstance(error, psycopg.OperationalError) and not error.sqlstate
-
-
-def until(gen: Generator[Any, Any, Any], seconds: float) -> Generator[Any, Any, Any]:
-    """The same steps, ended when the time is up.
-
-    Raises:
-        OperationalError: (psycopg) It is; its cause is a TimeoutError.
-    """
-    at = time.monotonic() + seconds
-    try:
-        wanted = next(gen)
-        while True:
-            ready = yield wanted
-            if not ready and time.monotonic() >= at:
-                gen.close()
-                raise psycopg.OperationalError("no answer in time") from TimeoutError()
-            wanted = gen.send(ready)
-    except StopIteration as end:
-        return end.value

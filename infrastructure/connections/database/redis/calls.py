@@ -12,9 +12,15 @@ from infrastructure.connections.redis_address import RedisAddress
 from infrastructure.connections.redis_client import answer_of, build_client
 from infrastructure.connections.redis_component import RedisComponent
 from infrastructure.connections.redis_errors import TRANSLATED, translated
+from infrastructure.connections.redis_line import Line
 from infrastructure.connections.redis_pool import Call
 from infrastructure.connections.redis_topology import SingleServer
-from infrastructure.errors import InfrastructureError, UnavailableError, UnsupportedError
+from infrastructure.errors import (
+    InfrastructureError,
+    OverloadedError,
+    UnavailableError,
+    UnsupportedError,
+)
 
 #: Their first key stands behind the number of keys.
 _COUNTED = frozenset({"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"})
@@ -25,8 +31,12 @@ _OF_A_CONNECTION = frozenset(
         *("ASKING", "AUTH", "DISCARD", "EXEC", "HELLO", "MONITOR", "MULTI", "PSUBSCRIBE", "PSYNC"),
         *("PUNSUBSCRIBE", "QUIT", "READONLY", "READWRITE", "RESET", "SELECT", "SSUBSCRIBE"),
         *("SUBSCRIBE", "SUNSUBSCRIBE", "SYNC", "UNSUBSCRIBE", "UNWATCH", "WATCH"),
+        *("CLIENT CACHING", "CLIENT CAPA", "CLIENT IMPORT-SOURCE", "CLIENT NO-EVICT"),
+        *("CLIENT NO-TOUCH", "CLIENT REPLY", "CLIENT SETINFO", "CLIENT SETNAME"),
+        *("CLIENT TRACKING", "SCRIPT DEBUG"),
     }
 )
+_OF_TWO_WORDS = frozenset({"CLIENT", "SCRIPT"})
 
 
 class RedisConnectionSettings(ConnectionSettings, RedisAddress):
@@ -85,11 +95,7 @@ class RedisCalls(RedisComponent, AsyncBaseConnectionManager):
             OutcomeUnknownError: It was sent and the answer lost: it may have been applied.
             RejectedError: The server refused it.
         """
-        await self.drain.begin()
-        try:
-            (answer,) = await self.run(self._call(command))
-        finally:
-            self.drain.end()
+        (answer,) = await self.send(self._call(command))
         return answer_of(command, answer)
 
     async def execute_many(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
@@ -118,7 +124,9 @@ class RedisCalls(RedisComponent, AsyncBaseConnectionManager):
                 "a cluster takes no transaction", where=self.name, hint="Use a script."
             )
         calls = [self._call(each) for each in commands]
-        answers = (await self.send(Call("MULTI"), *calls, Call("EXEC")))[-1]
+        for call in calls:
+            call.may_repeat = True  # it is EXEC that applies them
+        answers = (await self.send(Call("MULTI", may_repeat=True), *calls, Call("EXEC")))[-1]
         for answer in answers:
             if isinstance(answer, Exception):
                 raise self.translated(answer) or answer
@@ -154,23 +162,35 @@ class RedisCalls(RedisComponent, AsyncBaseConnectionManager):
         """As `run`, and closing waits for it; for what is built on this, under no policy."""
         await self.drain.begin()
         try:
-            return await self.run(*calls)
+            answers = await self.run(*calls)
+        except OverloadedError as error:
+            self.note_failure(error)
+            raise
         finally:
             self.drain.end()
+        self.note_answer()
+        return answers
+
+    async def subscriber(self, key: str = "") -> Line:
+        """As every component does; what is being closed is not opened again for a listener.
+
+        Raises:
+            UnavailableError: It is being closed.
+        """
+        if self.loop is None and self.drain.is_closing:
+            raise UnavailableError("is being closed", where=self.name)
+        return await super().subscriber(key)
 
     def translated(self, error: Exception) -> InfrastructureError | None:
         """Our error for one of the vendor's; None when it is not its."""
         if not isinstance(error, TRANSLATED):
             return None
-        ours = translated(error, self.name, self.settings, self.settings.timeout_seconds)
-        return ours if isinstance(ours, InfrastructureError) else None
+        return translated(error, self.name, self.settings, self.settings.timeout_seconds)
 
     def _note(self, *, is_down: bool, reason: str) -> None:
         super()._note(is_down=is_down, reason=reason)
         if is_down:
             self.note_failure(UnavailableError(reason, where=self.name))
-        else:
-            self.note_answer()
 
     async def _open(self) -> None:
         self._vendors = None
@@ -190,14 +210,15 @@ class RedisCalls(RedisComponent, AsyncBaseConnectionManager):
         Raises:
             UnsupportedError: It has no name, or would change the connection.
         """
-        if not command or not isinstance(command[0], str) or not command[0]:
+        words = command[0].upper().split() if command and isinstance(command[0], str) else None
+        if not words:
             raise UnsupportedError(
                 'a command begins with its name, such as execute("GET", "key")', where=self.name
             )
-        name = command[0].upper()
-        if name.partition(" ")[0] in _OF_A_CONNECTION or (
-            name.startswith("CLIENT") and _is_about_answers(name, command)
-        ):
+        name = words[0]
+        if name in _OF_TWO_WORDS:
+            name = " ".join([*words, *map(_text, command[1:])][:2]).upper()
+        if name in _OF_A_CONNECTION:
             raise UnsupportedError(
                 f"{name} would change the connection, which others use next",
                 where=self.name,
@@ -206,11 +227,8 @@ class RedisCalls(RedisComponent, AsyncBaseConnectionManager):
         place = _FIRST_COUNTED_KEY if name in _COUNTED else 1
         if len(command) <= place:
             return Call(*command)
-        key = command[place]
-        text = key.decode(errors="surrogateescape") if isinstance(key, bytes) else str(key)
-        return Call(*command, key=text)
+        return Call(*command, key=_text(command[place]))
 
 
-def _is_about_answers(name: str, command: Sequence[Any]) -> bool:
-    words = name.split() + [str(word).upper() for word in command[1:2]]
-    return words[1:2] in (["REPLY"], ["TRACKING"])
+def _text(word: Any) -> str:
+    return word.decode(errors="surrogateescape") if isinstance(word, bytes) else str(word)

@@ -85,7 +85,8 @@ class StreamConsumer(Guest):
         self.reclaimed = self.dead = self.trimmed = 0
 
     async def __aenter__(self) -> Self:
-        await self._manager.connect()
+        async with self._manager.calling():
+            pass  # it is open then, and not being closed
         self._keeping = asyncio.create_task(
             keep_renewing(self._options.lease_seconds, self._renew), name="stream consumer"
         )
@@ -124,6 +125,7 @@ class StreamConsumer(Guest):
                 self._held.pop(message.id, None)  # until its work begins
                 if message.lease.is_held:
                     return message
+            self._give_back()  # what came while it ended
             raise StopAsyncIteration
 
     async def run(

@@ -33,10 +33,12 @@ class Guests:
 
     async def end(self) -> None:
         """Tell all that the connection is being closed."""
+        here = asyncio.get_running_loop()
         for guest in self._here():
             self.dismiss(guest)
             await guest.end()
-        self._loops.clear()  # those of loops that have ended
+        # those of loops that have ended go untold; who came meanwhile is told the next time
+        self._loops = {guest: home for guest, home in self._loops.items() if home is here}
 
     async def move(self) -> None:
         """Tell all that it has changed."""

@@ -98,14 +98,18 @@ class Subscription(Guest):
         Raises:
             InfrastructureError: It could not be, within `connect_timeout_seconds`.
         """
-        await self._manager.connect()
-        self._manager.guests.admit(self)
-        self._has_begun = self._is_open = True
+        manager = self._manager
+        await manager.drain.begin()
         try:
+            await manager.connect()
+            self._has_begun = self._is_open = True
             await self._begin()
         except BaseException:
             await self.end()
             raise
+        finally:
+            manager.drain.end()
+        manager.guests.admit(self)
         return self
 
     async def __aexit__(

@@ -23,7 +23,12 @@ from infrastructure.connections.database.sql.session import (
 )
 from infrastructure.connections.database.sql.settings import SqlSettings
 from infrastructure.connections.database.sql.statements import executed, is_reading
-from infrastructure.connections.database.sql.transactions import Isolation, joined, run_again
+from infrastructure.connections.database.sql.transactions import (
+    Isolation,
+    going_on,
+    outer_of,
+    run_again,
+)
 from infrastructure.errors import UnavailableError
 
 ResultT = TypeVar("ResultT")
@@ -54,6 +59,8 @@ class SqlConnectionManager(SqlPool, AsyncBaseConnectionManager):
         self, sql: str, params: Mapping[str, Any] | None = None, *, read_only: bool = False
     ) -> list[dict[str, Any]]:
         r"""Run one statement in a transaction of its own; values only through `params`.
+
+        A SELECT counts as changing nothing; one that calls what writes belongs into a session.
 
         Args:
             sql: One statement with `:name` for each parameter, `\:` for a colon in a literal.
@@ -89,15 +96,23 @@ class SqlConnectionManager(SqlPool, AsyncBaseConnectionManager):
         """
         return self._session(isolation, read_only)
 
-    def transaction(
+    @asynccontextmanager
+    async def transaction(
         self, *, isolation: Isolation | None = None, read_only: bool = False
-    ) -> AbstractAsyncContextManager[BoundedSession]:
+    ) -> AsyncIterator[BoundedSession]:
         """As `session`; inside another `transaction` of the same task, a savepoint of that one.
 
         Raises:
             UnsupportedError: A savepoint was to have an isolation of its own, or to be read-only.
         """
-        return joined(self, isolation, read_only=read_only)
+        outer = outer_of(self, is_plain=isolation is None and not read_only)
+        if outer is not None:
+            async with outer.savepoint() as session:
+                yield session
+            return
+        async with self.session(isolation=isolation, read_only=read_only) as session:
+            with going_on(self, session):
+                yield session
 
     async def transact(
         self,

@@ -45,7 +45,7 @@ class SqlPool(Standing):
                 hint="Run the whole transaction again.",
             )
         if isinstance(error, UnicodeError | OverflowError):  # the driver passes Python's on
-            return RejectedError(f"a value does not fit ({type(error).__name__})", where=self.name)
+            return self._unfit(error)
         if isinstance(error, DBAPIError):
             cause = error.orig or error
             return self._translate(cause) or RejectedError(type(cause).__name__, where=self.name)
@@ -90,15 +90,19 @@ class SqlPool(Standing):
             return None  # the caller was cancelled
         if self._is_left(context):
             return UnavailableError("was closed while in use", where=self.name)
+        found = self._translate(original)
         if context.is_disconnect:
-            found = self._translate(original)
-            if isinstance(found, UnavailableError):
-                return found
-            return UnavailableError("the connection was lost", where=self.name)
+            lost = UnavailableError("the connection was lost", where=self.name)
+            return found if isinstance(found, UnavailableError) else lost
         if isinstance(wrapped, StatementError) and not isinstance(wrapped, DBAPIError):
-            reason = original.args[0] if original.args else type(original).__name__
+            is_told = original.args and not isinstance(original, LookupError | ValueError)
+            reason = original.args[0] if is_told else type(original).__name__  # they quote values
             return RejectedError(f"the statement's parameters: {reason}", where=self.name)
-        return self._translate(original)
+        is_misfit = found is None and isinstance(original, ValueError)
+        return self._unfit(original) if is_misfit else found
+
+    def _unfit(self, error: Exception) -> RejectedError:
+        return RejectedError(f"a value does not fit ({type(error).__name__})", where=self.name)
 
     def _is_left(self, context: ExceptionContext) -> bool:
         """Whether the engine the error comes from has been closed since."""

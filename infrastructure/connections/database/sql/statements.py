@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
-#: Statements that change nothing, so that losing their answer loses nothing.
+#: Statements that count as changing nothing, so that losing their answer loses nothing.
 _READING = frozenset({"pragma", "select", "show", "table", "values"})
 
 
@@ -24,7 +24,7 @@ def rows_of(
     if not result.returns_rows:
         return []
     columns = tuple(result.keys())
-    return [dict(zip(columns, row, strict=True)) for row in result]
+    return [dict(zip(columns, row, strict=True)) for row in result.all()]
 
 
 def executed(
@@ -40,5 +40,5 @@ def executed(
 
 
 def is_reading(sql: str) -> bool:
-    """Whether it is of a kind that changes nothing."""
+    """Whether it is of a kind that counts as changing nothing."""
     return sql.split(maxsplit=1)[0].lower() in _READING if sql.strip() else True

@@ -2,8 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from threading import Lock
+from contextlib import contextmanager
+from threading import RLock
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, event, text
@@ -19,8 +19,7 @@ from infrastructure.connections.database.sql.session import outcome_unknown
 from infrastructure.connections.database.sql.settings import SqlSettings
 from infrastructure.connections.database.sql.statements import is_reading, rows_of
 from infrastructure.connections.database.sql.sync_session import SyncBoundedSession
-from infrastructure.connections.database.sql.sync_transactions import joined
-from infrastructure.connections.database.sql.transactions import Isolation
+from infrastructure.connections.database.sql.transactions import Isolation, going_on, outer_of
 from infrastructure.connections.sync_base import BaseConnectionManager
 from infrastructure.connections.sync_calls import seconds_left
 from infrastructure.errors import UnavailableError
@@ -57,7 +56,7 @@ class SyncSqlConnectionManager(SqlPool, BaseConnectionManager):
         self._engine: Engine | None = None
         self._sessions: Engine | None = None
         self._connections: set[Any] = set()
-        self._counting = Lock()
+        self._counting = RLock()  # one that is collected meanwhile is counted out in this thread
         self._inherited: list[Any] = []
 
     @property
@@ -69,6 +68,8 @@ class SyncSqlConnectionManager(SqlPool, BaseConnectionManager):
         self, sql: str, params: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         r"""Run one statement in a transaction of its own; values only through `params`.
+
+        A SELECT counts as changing nothing; one that calls what writes belongs into a session.
 
         Args:
             sql: One statement with `:name` for each parameter, `\:` for a colon in a literal.
@@ -111,15 +112,20 @@ class SyncSqlConnectionManager(SqlPool, BaseConnectionManager):
         finally:
             drain.end()
 
-    def transaction(
-        self, *, isolation: Isolation | None = None
-    ) -> AbstractContextManager[SyncBoundedSession]:
+    @contextmanager
+    def transaction(self, *, isolation: Isolation | None = None) -> Iterator[SyncBoundedSession]:
         """As `session`; inside another `transaction` of the same thread, a savepoint of that one.
 
         Raises:
             UnsupportedError: A savepoint was to have an isolation of its own.
         """
-        return joined(self, isolation)
+        outer = outer_of(self, is_plain=isolation is None)
+        if outer is not None:
+            with outer.savepoint() as session:
+                yield session
+            return
+        with self.session(isolation=isolation) as session, going_on(self, session):
+            yield session
 
     def new_session(self, *, isolation: Isolation | None = None) -> SyncBoundedSession:
         """A session that its caller commits and closes; `session()` does both by itself."""
@@ -177,7 +183,7 @@ class SyncSqlConnectionManager(SqlPool, BaseConnectionManager):
         self._inherited += [self._engine, self._sessions, self._connections]
         self._engine = self._sessions = None
         self._connections = set()
-        self._counting = Lock()
+        self._counting = RLock()
 
     def _ping(self) -> str:
         engine = self._opened(self._engine)

@@ -147,7 +147,7 @@ class SyncBoundedSession(Session):
 
     @_bounded("session.commit")
     def _flush_and_commit(self, flushed: list[bool]) -> None:
-        self.flush()
+        super().flush()
         flushed.append(True)
         super().commit()
 

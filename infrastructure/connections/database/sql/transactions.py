@@ -1,9 +1,10 @@
 """Transactions within transactions, and transactions that are run again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from contextvars import ContextVar
+from threading import get_ident
 from typing import Any, Literal, Protocol, TypeVar
 
 from infrastructure.connections.database.conflicts import (
@@ -38,45 +39,55 @@ class Sessions(Protocol):
 class _Open:
     """A transaction that is going on, and those around it."""
 
-    __slots__ = ("manager", "outer", "session", "task")
+    __slots__ = ("manager", "outer", "runner", "session")
 
-    def __init__(self, manager: Sessions, session: BoundedSession, outer: "_Open | None") -> None:
+    def __init__(self, manager: Any, session: Any, outer: "_Open | None") -> None:
         self.manager = manager
         self.session = session
         self.outer = outer
-        self.task = asyncio.current_task()
+        self.runner = _runner()
 
 
 _innermost: ContextVar[_Open | None] = ContextVar("switchgear_transaction", default=None)
 
 
-@asynccontextmanager
-async def joined(
-    manager: Sessions, isolation: Isolation | None, *, read_only: bool
-) -> AsyncIterator[BoundedSession]:
-    """A session of `manager`; within one of the same task, a savepoint of that one.
+@contextmanager
+def going_on(manager: Any, session: Any) -> Iterator[None]:
+    """Around the body of a transaction: those that begin in it are savepoints of `session`."""
+    one = _Open(manager, session, _innermost.get())
+    token = _innermost.set(one)
+    try:
+        yield
+    finally:
+        one.manager = one.session = None  # over, though one that ends out of turn may put it back
+        with suppress(ValueError):  # a generator that is ended in another context
+            _innermost.reset(token)
+
+
+def outer_of(manager: Any, *, is_plain: bool) -> Any:
+    """The session of the transaction of `manager` that goes on here; None where none does.
+
+    A context that was copied brings along those of other tasks and threads.
+
+    Args:
+        manager: Whose.
+        is_plain: Whether the one to begin has no wishes of its own.
 
     Raises:
-        UnsupportedError: A savepoint was to have an isolation of its own, or to be read-only.
+        UnsupportedError: It has, and there is one.
     """
-    outer = _session_of(manager)
-    if outer is not None:
-        if isolation is not None or read_only:
-            raise UnsupportedError(
-                "a transaction inside another has the isolation of that one",
-                where=manager.name,
-                hint="Give it to the outermost transaction, or use session().",
-            )
-        async with outer.savepoint() as session:
-            yield session
-        return
-    async with manager.session(isolation=isolation, read_only=read_only) as session:
-        token = _innermost.set(_Open(manager, session, _innermost.get()))
-        try:
-            yield session
-        finally:
-            with suppress(ValueError):  # a generator closed by another task than it ran in
-                _innermost.reset(token)
+    here, one = _runner(), _innermost.get()
+    while one is not None and (one.manager is not manager or one.runner != here):
+        one = one.outer
+    if one is None:
+        return None
+    if not is_plain:
+        raise UnsupportedError(
+            "a transaction inside another has the isolation of that one",
+            where=manager.name,
+            hint="Give it to the outermost transaction, or use session().",
+        )
+    return one.session
 
 
 async def run_again(
@@ -102,11 +113,9 @@ async def run_again(
     return result  # type: ignore[no-any-return] # what the work gave
 
 
-def _session_of(manager: Sessions) -> BoundedSession | None:
-    """The transaction of `manager` that the running task is in."""
-    task, one = asyncio.current_task(), _innermost.get()
-    while one is not None:
-        if one.manager is manager and one.task is task:
-            return one.session
-        one = one.outer
-    return None
+def _runner() -> tuple[int, Any]:
+    """The thread, and the task it runs where it runs any."""
+    try:
+        return get_ident(), asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return get_ident(), None

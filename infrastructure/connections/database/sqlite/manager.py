@@ -64,14 +64,19 @@ class SqliteConnectionManager(SqlConnectionManager):
 
     def __init__(self, settings: SqliteSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)
-        self._memory = f"file:/switchgear-{uuid.uuid4().hex}"
+        self._memory = ""
         self._keeper: sqlite3.Connection | None = None
+
+    def _after_fork(self) -> None:
+        super()._after_fork()
+        self._keeper = None  # what is in memory is the parent's, with the locks it had
 
     async def _open(self) -> None:
         if isinstance(self.settings.path, Path):
             await asyncio.to_thread(create_folder, self.settings.path, where=self.name)
         elif self._keeper is None:
             # a cancelled statement ends its connection; the data stay with this one
+            self._memory = f"file:/switchgear-{uuid.uuid4().hex}"
             self._keeper = sqlite3.connect(
                 f"{self._memory}?vfs=memdb", uri=True, check_same_thread=False
             )

@@ -1,17 +1,20 @@
 """What every adapter has: one collection of a store, for sync and async callers."""
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from infrastructure.connections.bridge import Bridge
-from infrastructure.connections.vector.base import Metric, VectorStore
+from infrastructure.connections.vector.base import Match, Metric, Record, Target, VectorStore
 from infrastructure.errors import NotFoundError
 
 T = TypeVar("T")
+P = ParamSpec("P")
+A = TypeVar("A", bound="CollectionAdapter")
 
 
 class CollectionAdapter:
-    """One collection of a vector store, made by the first write.
+    """One collection of a vector store, made by the first write; until then it is empty.
 
     Each call is written once, as a coroutine. Sync methods run it without an event loop and
     beside one, async methods in any; `close()` ends the thread that the sync ones may have begun.
@@ -34,15 +37,41 @@ class CollectionAdapter:
         """End what the sync methods have begun; harmless when there is nothing."""
         self._bridge.close()
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._bridge.run(work)
+    async def _ensure(self, dimensions: int, *, sparse: bool = False) -> None:
+        await self._store.ensure_collection(
+            self._collection, dimensions, self._metric, sparse=sparse, tenants=bool(self._tenant)
+        )
 
-    async def _arun(self, work: Coroutine[Any, Any, T]) -> T:
-        return await self._bridge.arun(work)
+    async def _records(self, ids: Sequence[str]) -> list[Record]:
+        reading = self._store.get(self._collection, ids, tenant=self._tenant)
+        return await self._unless_missing(reading, [])
+
+    async def _matches(self, vector: Sequence[float] | None, **asked: Any) -> list[Match]:
+        searching = self._store.search(self._collection, vector, **asked, tenant=self._tenant)
+        return await self._unless_missing(searching, [])
+
+    async def _remove(self, target: Target) -> None:
+        removing = self._store.delete(self._collection, target, tenant=self._tenant)
+        await self._unless_missing(removing, None)
 
     async def _unless_missing(self, call: Coroutine[Any, Any, T], otherwise: T) -> T:
-        """Its answer; of a collection that is not made yet, that it is empty."""
         try:
             return await call
         except NotFoundError:
             return otherwise
+
+
+def both(
+    work: Callable[Concatenate[A, P], Coroutine[Any, Any, T]],
+) -> tuple[Callable[Concatenate[A, P], T], Callable[Concatenate[A, P], Coroutine[Any, Any, T]]]:
+    """The sync and the async method of a coroutine that works on the store."""
+
+    @wraps(work)
+    def sync(self: A, /, *args: P.args, **named: P.kwargs) -> T:
+        return self._bridge.run(work(self, *args, **named))
+
+    @wraps(work)
+    async def awaited(self: A, /, *args: P.args, **named: P.kwargs) -> T:
+        return await self._bridge.arun(work(self, *args, **named))
+
+    return sync, awaited

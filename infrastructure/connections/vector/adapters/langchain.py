@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore as Base
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
-from infrastructure.connections.vector.adapters.base import CollectionAdapter
+from infrastructure.connections.vector.adapters.base import CollectionAdapter, both
 from infrastructure.connections.vector.adapters.metadata import packed, unpacked
 from infrastructure.connections.vector.base import AnyFilter, Match, Metric, Record, VectorStore
 from infrastructure.errors import RejectedError
@@ -23,6 +23,9 @@ _RELEVANCE: Mapping[Metric, Callable[[float], float]] = {
     Metric.DOT: lambda score: (1 + math.tanh(score / 2)) / 2,
     Metric.EUCLID: lambda score: 1 / (1 - min(0.0, score)),
 }
+_TO_BE_MADE = [0.0]
+#: LangChain's `index` sends it with documents; the store has batches of its own.
+_OF_INDEX = "batch_size"
 
 
 class LangChainVectorStore(CollectionAdapter, Base):
@@ -65,13 +68,12 @@ class LangChainVectorStore(CollectionAdapter, Base):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: Sequence[str | None] | None = None,
-        **unknown: Any,
+        **options: Any,
     ) -> list[str]:
         """Embed and store; the ids in the order of the texts, made up where there are none."""
-        self._refuse(unknown)
-        parts = self._parted(texts, metadatas, ids)
+        parts = self._parted(texts, metadatas, ids, options)
         vectors = self._embedding.embed_documents([part.text for part in parts]) if parts else []
-        return self._run(self._add(parts, vectors))
+        return self._bridge.run(self._add(parts, vectors))
 
     async def aadd_texts(
         self,
@@ -79,42 +81,35 @@ class LangChainVectorStore(CollectionAdapter, Base):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: Sequence[str | None] | None = None,
-        **unknown: Any,
+        **options: Any,
     ) -> list[str]:
         """As `add_texts`."""
-        self._refuse(unknown)
-        parts = self._parted(texts, metadatas, ids)
+        parts = self._parted(texts, metadatas, ids, options)
         texts = [part.text for part in parts]
         vectors = await self._embedding.aembed_documents(texts) if parts else []
-        return await self._arun(self._add(parts, vectors))
+        return await self._bridge.arun(self._add(parts, vectors))
 
-    def add_documents(self, documents: list[Document], **options: Any) -> list[str]:
-        """As `add_texts`; a document without an id is given one."""
-        return self.add_texts(**_parts(documents, options))
-
-    async def aadd_documents(self, documents: list[Document], **options: Any) -> list[str]:
-        """As `add_documents`."""
-        return await self.aadd_texts(**_parts(documents, options))
-
-    def delete(self, ids: list[str] | None = None, **unknown: Any) -> bool | None:
+    async def _delete(self, /, ids: list[str] | None = None, **unknown: Any) -> bool | None:
         """Remove by ids; what is not there is no error."""
         self._refuse(unknown)
-        return self._run(self._delete(ids))
+        if ids is None:
+            raise RejectedError(
+                "no ids to remove were given",
+                where=self._store.name,
+                hint="Pass ids, or drop the collection on the store itself.",
+            )
+        await self._remove(ids)
+        return True
 
-    async def adelete(self, ids: list[str] | None = None, **unknown: Any) -> bool | None:
-        """As `delete`."""
-        self._refuse(unknown)
-        return await self._arun(self._delete(ids))
+    delete, adelete = both(_delete)
 
     # reading
 
-    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+    async def _get(self, ids: Sequence[str], /) -> list[Document]:
         """The documents there are."""
-        return self._run(self._get(ids))
+        return [_document(record) for record in await self._records(ids)]
 
-    async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """As `get_by_ids`."""
-        return await self._arun(self._get(ids))
+    get_by_ids, aget_by_ids = both(_get)
 
     def similarity_search(self, query: str, k: int = 4, **options: Any) -> list[Document]:
         """The documents most like the text."""
@@ -128,43 +123,38 @@ class LangChainVectorStore(CollectionAdapter, Base):
         self, query: str, k: int = 4, **options: Any
     ) -> list[tuple[Document, float]]:
         """The same with scores, higher for the more alike."""
-        return self._run(self._search(self._embedding.embed_query(query), k, **options))
+        return self._bridge.run(self._search(self._embedding.embed_query(query), k, **options))
 
     async def asimilarity_search_with_score(
         self, query: str, k: int = 4, **options: Any
     ) -> list[tuple[Document, float]]:
         """As `similarity_search_with_score`."""
         vector = await self._embedding.aembed_query(query)
-        return await self._arun(self._search(vector, k, **options))
+        return await self._bridge.arun(self._search(vector, k, **options))
 
-    def similarity_search_by_vector(
-        self, embedding: list[float], k: int = 4, **options: Any
-    ) -> list[Document]:
+    async def _like(self, /, embedding: list[float], k: int = 4, **options: Any) -> list[Document]:
         """The documents most like the vector."""
-        return _documents(self._run(self._search(embedding, k, **options)))
+        return _documents(await self._search(embedding, k, **options))
 
-    async def asimilarity_search_by_vector(
-        self, embedding: list[float], k: int = 4, **options: Any
-    ) -> list[Document]:
-        """As `similarity_search_by_vector`."""
-        return _documents(await self._arun(self._search(embedding, k, **options)))
+    similarity_search_by_vector, asimilarity_search_by_vector = both(_like)
 
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **options: Any
     ) -> list[Document]:
         """Of the `fetch_k` most alike, `k` that are unlike each other."""
         vector = self._embedding.embed_query(query)
-        return self._run(self._diverse(vector, k, fetch_k, lambda_mult, **options))
+        return self._bridge.run(self._diverse(vector, k, fetch_k, lambda_mult, **options))
 
     async def amax_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **options: Any
     ) -> list[Document]:
         """As `max_marginal_relevance_search`."""
         vector = await self._embedding.aembed_query(query)
-        return await self._arun(self._diverse(vector, k, fetch_k, lambda_mult, **options))
+        return await self._bridge.arun(self._diverse(vector, k, fetch_k, lambda_mult, **options))
 
-    def max_marginal_relevance_search_by_vector(
+    async def _diverse(
         self,
+        /,
         embedding: list[float],
         k: int = 4,
         fetch_k: int = 20,
@@ -172,18 +162,21 @@ class LangChainVectorStore(CollectionAdapter, Base):
         **options: Any,
     ) -> list[Document]:
         """As `max_marginal_relevance_search`, by a vector."""
-        return self._run(self._diverse(embedding, k, fetch_k, lambda_mult, **options))
+        found = _documents(await self._search(embedding, fetch_k, **options))
+        records = await self._records([str(document.id) for document in found])
+        vectors = {record.id: list(record.vector) for record in records}
+        there = [document for document in found if document.id in vectors]
+        chosen = maximal_marginal_relevance(
+            np.array(embedding, dtype=np.float32),
+            [vectors[str(document.id)] for document in there],
+            lambda_mult=lambda_mult,
+            k=k,
+        )
+        return [there[position] for position in chosen]
 
-    async def amax_marginal_relevance_search_by_vector(
-        self,
-        embedding: list[float],
-        k: int = 4,
-        fetch_k: int = 20,
-        lambda_mult: float = 0.5,
-        **options: Any,
-    ) -> list[Document]:
-        """As `max_marginal_relevance_search_by_vector`."""
-        return await self._arun(self._diverse(embedding, k, fetch_k, lambda_mult, **options))
+    max_marginal_relevance_search_by_vector, amax_marginal_relevance_search_by_vector = both(
+        _diverse
+    )
 
     @classmethod
     def from_texts(
@@ -219,15 +212,17 @@ class LangChainVectorStore(CollectionAdapter, Base):
         await made.aadd_texts(texts, metadatas, ids=ids)
         return made
 
-    # the one way of each, for sync and async callers
+    # what they have in common
 
     def _parted(
         self,
         texts: Iterable[str],
         metadatas: Sequence[Mapping[str, Any]] | None,
         ids: Sequence[str | None] | None,
+        options: Mapping[str, Any],
     ) -> list[Record]:
         """Records that are to be embedded; what is wrong is told before that costs something."""
+        self._refuse(options.keys() - {_OF_INDEX})
         all_texts = list(texts)
         count = len(all_texts)
         named = [None] * count if ids is None else ids
@@ -238,7 +233,7 @@ class LangChainVectorStore(CollectionAdapter, Base):
                 where=self._store.name,
             )
         return [
-            Record(one or str(uuid.uuid4()), (), text, packed(metadata))
+            Record(one or str(uuid.uuid4()), _TO_BE_MADE, text, packed(metadata))
             for one, text, metadata in zip(named, all_texts, given, strict=True)
         ]
 
@@ -251,27 +246,9 @@ class LangChainVectorStore(CollectionAdapter, Base):
             replace(part, vector=vector) for part, vector in zip(parts, vectors, strict=True)
         ]
         if records:
-            await self._store.ensure_collection(
-                self._collection, len(records[0].vector), self._metric, tenants=bool(self._tenant)
-            )
+            await self._ensure(len(records[0].vector))
             await self._store.upsert(self._collection, records, tenant=self._tenant)
         return [record.id for record in records]
-
-    async def _delete(self, ids: Sequence[str] | None) -> bool:
-        if ids is None:
-            raise RejectedError(
-                "no ids to remove were given",
-                where=self._store.name,
-                hint="Pass ids, or drop the collection on the store itself.",
-            )
-        await self._unless_missing(
-            self._store.delete(self._collection, ids, tenant=self._tenant), None
-        )
-        return True
-
-    async def _get(self, ids: Sequence[str]) -> list[Document]:
-        reading = self._store.get(self._collection, ids, tenant=self._tenant)
-        return [_document(record) for record in await self._unless_missing(reading, [])]
 
     async def _search(
         self,
@@ -284,57 +261,18 @@ class LangChainVectorStore(CollectionAdapter, Base):
         **unknown: Any,
     ) -> list[tuple[Document, float]]:
         self._refuse(unknown)
-        searching = self._store.search(
-            self._collection,
-            vector,
-            limit=k,
-            offset=offset,
-            filter=filter,
-            min_score=score_threshold,
-            tenant=self._tenant,
+        found = await self._matches(
+            vector, limit=k, offset=offset, filter=filter, min_score=score_threshold
         )
-        found = await self._unless_missing(searching, [])
         return [(_document(match), match.score) for match in found]
 
-    async def _diverse(
-        self,
-        vector: Sequence[float],
-        k: int,
-        fetch_k: int,
-        lambda_mult: float,
-        **options: Any,
-    ) -> list[Document]:
-        found = _documents(await self._search(vector, fetch_k, **options))
-        ids = [str(document.id) for document in found]
-        records = await self._unless_missing(
-            self._store.get(self._collection, ids, tenant=self._tenant), []
-        )
-        vectors = {record.id: list(record.vector) for record in records}
-        there = [document for document in found if document.id in vectors]
-        chosen = maximal_marginal_relevance(
-            np.array(vector, dtype=np.float32),
-            [vectors[str(document.id)] for document in there],
-            lambda_mult=lambda_mult,
-            k=k,
-        )
-        return [there[position] for position in chosen]
-
-    def _refuse(self, unknown: Mapping[str, Any]) -> None:
+    def _refuse(self, unknown: Collection[str]) -> None:
         """Refuse options that this store has not, rather than leave them out."""
         if unknown:
             raise RejectedError(f"unknown options: {', '.join(unknown)}", where=self._store.name)
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return _RELEVANCE[self._metric]
-
-
-def _parts(documents: Sequence[Document], options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "texts": [document.page_content for document in documents],
-        "metadatas": [document.metadata for document in documents],
-        "ids": [document.id for document in documents],
-        **{name: value for name, value in options.items() if value is not None},
-    }
 
 
 def _document(found: Record | Match) -> Document:

@@ -82,22 +82,10 @@ def _one_of(field: str, asked: tuple[Scalar, ...], *, is_asked: bool) -> Where:
     parts: list[Where] = [
         {f"{VALUE}{field}": {word: some}} for some in (numbers, flags, texts) if some
     ]
-    elements = {form for one in asked for form in _forms(one)}
     word = "$contains" if is_asked else "$not_contains"
-    parts += [{f"{ELEMENTS}{field}": {word: one}} for one in sorted(elements)]
+    elements = dict.fromkeys(map(element_of, asked))
+    parts += [{f"{ELEMENTS}{field}": {word: one}} for one in elements]
     return _any(parts) if is_asked else _all(parts)
-
-
-def _forms(value: Scalar) -> set[str]:
-    """How an element that is equal to it may be written."""
-    if not is_number(value):
-        return {element_of(value)}
-    forms = {element_of(float(value)), element_of(value)}
-    if value == 0:
-        forms |= {element_of(one) for one in (0, 0.0, -0.0)}
-    elif float(value).is_integer():
-        forms.add(element_of(int(value)))
-    return forms
 
 
 def _ordered(condition: Condition, *, is_asked: bool) -> Where:

@@ -14,6 +14,7 @@ from chromadb.errors import ChromaError
 
 from infrastructure.connections.base import PoolStats
 from infrastructure.connections.vector.chromadb.errors import refusal
+from infrastructure.connections.vector.chromadb.settings import ChromadbSettings
 from infrastructure.errors import (
     ConfigurationError,
     ConflictError,
@@ -32,13 +33,14 @@ class LocalEngine:
     A call that is given up goes on in its thread; closing waits for it.
 
     Attributes:
+        settings: What it was made with.
         max_batch_size: The most records Chroma takes in one call; 0 before it is open.
     """
 
-    def __init__(self, path: Path | None, *, pool_size: int, where: str) -> None:
-        self._path = path
+    def __init__(self, settings: ChromadbSettings, where: str) -> None:
+        self.settings = settings
         self._where = where
-        self._size = pool_size
+        self._path, self._size = settings.path, settings.pool_size
         # opening and closing happen one after the other, also where their caller has left
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="chromadb-keeper")
         self._threads: ThreadPoolExecutor | None = None

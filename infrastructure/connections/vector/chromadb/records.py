@@ -1,9 +1,10 @@
 """Records as Chroma keeps them: its metadata are single values and lists, never None.
 
-- `f.<name>` is a field's single value, `l.<name>` the elements of its list, each as JSON;
+- `f.<name>` is a field's single value, `l.<name>` the elements of its list, each as JSON, equal
+  ones alike;
 - `has` says of which kinds the values of a field are: `n:` numbers, `d:` dates, `t:` all others;
 - `max.`, `min.` bound the numbers of a list, `till.`, `from.` the dates, in seconds, of any field;
-- `rest` holds, as JSON, the fields without a value, and floats that Chroma would change;
+- `rest` holds, as JSON, the fields without a value, and those that would come back changed;
 - `tenant` is whose the record is.
 """
 
@@ -14,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from infrastructure.connections.vector.records import Match, Metric, Place, Record
-from infrastructure.connections.vector.values import dates_of, is_number
+from infrastructure.connections.vector.values import MAX_WHOLE, dates_of, is_number
 from infrastructure.errors import DataError
 
 HAS: Final = "has"
@@ -22,8 +23,9 @@ TENANT: Final = "tenant"
 NUMBERS, DATES, OTHERS = "n:", "d:", "t:"
 VALUE, ELEMENTS = "f.", "l."
 _REST: Final = "rest"
-#: Between these, up to 15 digits are read exactly by every reader: they are products of two floats.
-_LEAST_EXACT, _MOST_EXACT = 1e-7, 1e22
+#: Between these, up to 15 digits are read exactly by every reader: as a whole number below 2**53,
+#: a zero behind the point counted in, that is divided by a power of ten below 10**23.
+_LEAST_EXACT, _MOST_EXACT = 1e-7, 2**53 / 10
 _SINGLE_PRECISION = 1e-6
 
 
@@ -52,6 +54,8 @@ def metadata_of(place: Place, fields: Mapping[str, Any]) -> dict[str, Any] | Non
                 rest[name] = value
             continue
         found[f"{ELEMENTS}{name}"] = [element_of(one) for one in value]
+        if any(map(_is_whole, value)):
+            rest[name] = value
         if numbers:
             found |= {f"max.{name}": float(max(numbers)), f"min.{name}": float(min(numbers))}
     for name, seconds in dates.items():
@@ -70,9 +74,13 @@ def _survives(value: float) -> bool:
     return not value or (is_short and _LEAST_EXACT <= abs(value) <= _MOST_EXACT)
 
 
-def element_of(value: object) -> str:
-    """An element of a list, so that a list may hold values of several kinds."""
-    return msgspec.json.encode(value).decode()
+def element_of(value: Any) -> str:
+    """An element of a list, so that a list may hold values of several kinds; 1 and 1.0 alike."""
+    return msgspec.json.encode(int(value) if _is_whole(value) else value).decode()
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer() and abs(value) <= MAX_WHOLE
 
 
 def fields_of(metadata: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import httpx
 import msgspec
 from chromadb.api.async_fastapi import AsyncFastAPI
 from chromadb.config import Settings, System
-from pydantic import SecretStr
 
 from infrastructure.connections.base import PoolStats
 from infrastructure.connections.vector.chromadb.errors import refusal
+from infrastructure.connections.vector.chromadb.settings import ChromadbSettings
 from infrastructure.errors import DataError, UnavailableError
 
 _FIRST_REFUSAL = 400
@@ -24,20 +24,13 @@ _FIRST_REFUSAL = 400
 class ServerEngine:
     """A Chroma server over HTTP, with at most `pool_size` calls at once."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        api_key: SecretStr | None,
-        api_key_header: str,
-        pool_size: int,
-        where: str,
-    ) -> None:
-        self._url = url
-        self._key = api_key.get_secret_value() if api_key else ""
-        self._header = api_key_header
-        self._size = pool_size
-        self._slots = asyncio.Semaphore(pool_size)
+    def __init__(self, settings: ChromadbSettings, where: str) -> None:
+        self._url = settings.url or ""
+        self._is_safe = self._url.startswith("https:")
+        self._key = settings.api_key.get_secret_value() if settings.api_key else ""
+        self._header = settings.api_key_header
+        self._size = settings.pool_size
+        self._slots = asyncio.Semaphore(self._size)
         self._in_flight = 0
         self._where = where
         self._http: httpx.AsyncClient | None = None
@@ -46,14 +39,13 @@ class ServerEngine:
 
     async def open(self) -> None:
         """Ask the server what it takes."""
-        is_safe = self._url.startswith("https")
         # the certificates are read from disk
-        self._http = await asyncio.to_thread(self._client) if is_safe else self._client()
+        self._http = await asyncio.to_thread(self._client) if self._is_safe else self._client()
         settings = Settings.model_construct(
             anonymized_telemetry=False,
             chroma_server_host=self._url.rstrip("/"),
             chroma_server_http_port=0,  # it stands in the address
-            chroma_server_ssl_enabled=is_safe,
+            chroma_server_ssl_enabled=self._is_safe,
         )
         self._api = AsyncFastAPI(System(settings))
         self._api._make_request = self._send  # type: ignore[method-assign]  # noqa: SLF001 - its one way out
@@ -77,7 +69,7 @@ class ServerEngine:
                 if self._api is None:
                     raise UnavailableError("closed while the call waited", where=self._where)
                 return await getattr(self._api, method)(**arguments)
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, httpx.DecodingError) as error:
                 raise DataError("the answer cannot be read", where=self._where) from error
             finally:
                 self._in_flight -= 1
@@ -98,7 +90,7 @@ class ServerEngine:
             limits=limits,
             timeout=None,  # noqa: S113 - our deadline stands around each call
             trust_env=False,  # what the environment says of proxies does not count
-            verify=self._url.startswith("https"),  # else the certificates would be read for nothing
+            verify=self._is_safe,  # else the certificates would be read for nothing
         )
 
     async def _send(self, method: str, path: str, **request: Any) -> Any:

@@ -1,7 +1,6 @@
 """Chroma: a server over HTTP, or embedded in this process."""
 
 import asyncio
-import heapq
 from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -58,7 +57,6 @@ class ChromadbVectorStore(VectorStore):
     other there, those of several processes do not. A page of a scroll asks for all ids first.
     """
 
-    closes_anywhere = True
     Settings: ClassVar[type[VectorSettings]] = ChromadbSettings
     settings: ChromadbSettings
     capabilities = Capabilities(
@@ -68,8 +66,13 @@ class ChromadbVectorStore(VectorStore):
     def __init__(self, settings: ChromadbSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)
         self._engine: LocalEngine | ServerEngine | None = None
-        self._ids: dict[str, Any] = {}
+        self._known: dict[str, tuple[Shape, Any]] = {}
         self._writing = asyncio.Lock()
+
+    @property
+    def closes_anywhere(self) -> bool:  # type: ignore[override]  # by its settings, not its class
+        """A folder belongs to threads; connections belong to the loop they were opened in."""
+        return self.settings.url is None
 
     @property
     def batch_size(self) -> int:
@@ -88,8 +91,11 @@ class ChromadbVectorStore(VectorStore):
 
     async def _open(self) -> None:
         # a local engine belongs to its threads, not to a loop, and may hold the folder already
+        if isinstance(self._engine, LocalEngine) and self._engine.settings != self.settings:
+            await self._close()
         if not isinstance(self._engine, LocalEngine):
-            self._engine = self._engine_for(self.settings)
+            engine = LocalEngine if self.settings.url is None else ServerEngine
+            self._engine = engine(self.settings, self.name)
         self._writing = asyncio.Lock()
         await self._engine.open()
         try:
@@ -100,7 +106,7 @@ class ChromadbVectorStore(VectorStore):
 
     async def _close(self) -> None:
         engine, self._engine = self._engine, None
-        self._ids.clear()
+        self._known.clear()
         if engine is not None:
             await engine.close()
 
@@ -123,23 +129,12 @@ class ChromadbVectorStore(VectorStore):
                 hint="Create it there, or check account and database.",
             ) from error
 
-    def _engine_for(self, settings: ChromadbSettings) -> LocalEngine | ServerEngine:
-        if settings.url is None:
-            return LocalEngine(settings.path, pool_size=settings.pool_size, where=self.name)
-        return ServerEngine(
-            settings.url,
-            api_key=settings.api_key,
-            api_key_header=settings.api_key_header,
-            pool_size=settings.pool_size,
-            where=self.name,
-        )
-
     @property
     def _database(self) -> dict[str, str]:
         return {"tenant": self.settings.account, "database": self.settings.database}
 
     async def _create(self, collection: str, shape: Shape) -> bool:
-        async with self._writing:
+        async with self._writing:  # embedded, Chroma says of one that exists only that it failed
             with suppress(NotFoundError):
                 await self._shape_of(collection)
                 return False
@@ -164,24 +159,36 @@ class ChromadbVectorStore(VectorStore):
         return True
 
     async def _shape_of(self, collection: str) -> Shape:
-        self._ids.pop(collection, None)
+        self._known.pop(collection, None)
         found = await self._do("get_collection", name=its_name(collection), **self._database)
         kept = found.metadata or {}
         try:
             shape = Shape(kept["dimensions"], Metric(kept["metric"]), tenants=kept["tenants"])
         except (KeyError, ValueError) as error:
             raise ConflictError(
-                f"collection '{collection}' was not created here", where=self.name
+                f"collection '{collection}' was not created here",
+                where=self.name,
+                hint="Use another name.",
             ) from error
-        self._ids[collection] = found.id
+        self._known[collection] = shape, found.id
         return shape
 
     async def _drop(self, collection: str) -> bool:
-        self._ids.pop(collection, None)
+        """Its records first, in batches.
+
+        Of a collection that it drops whole, Chroma leaves the lists of fields behind, and records
+        of other collections come to have them (chroma-core/chroma#7594).
+        """
         try:
+            place = Place(collection, await self._shape_of(collection))
+            some = {"limit": self.batch_size, "include": []}
+            while ids := (await self._on(place, "_get", **some))["ids"]:
+                await self._on(place, "_delete", ids=ids)
             await self._do("delete_collection", name=its_name(collection), **self._database)
         except NotFoundError:
             return False
+        finally:
+            self._known.pop(collection, None)
         return True
 
     async def _names(self) -> Sequence[str]:
@@ -220,22 +227,21 @@ class ChromadbVectorStore(VectorStore):
         return len(ids)
 
     async def _read(self, place: Place, ids: Sequence[str]) -> Sequence[Record]:
-        answer = await self._on(
-            place, "_get", ids=[chroma_id(place, one) for one in ids], include=list(_ALL)
-        )
-        return records_of(place, answer, self.name)
+        return await self._stored(place, [chroma_id(place, one) for one in ids])
 
     async def _page(
         self, place: Place, filter: Filter | None, after: str, limit: int
     ) -> Sequence[Record]:
         """In the order of ids, which Chroma has none of its own for."""
         answer = await self._on(place, "_get", where=where_of(place, filter), include=[])
-        behind = chroma_id(place, after)
-        following = heapq.nsmallest(limit, (one for one in answer["ids"] if one > behind))
-        if not following:
-            return []
-        answer = await self._on(place, "_get", ids=following, include=list(_ALL))
-        return sorted(records_of(place, answer, self.name), key=lambda record: record.id)
+        before = chroma_id(place, after)
+        behind = sorted(one for one in answer["ids"] if one > before)
+        found: list[Record] = []
+        while behind and len(found) < limit:  # some may be gone by now, and the page not the last
+            some = slice(limit - len(found))
+            found += await self._stored(place, behind[some])
+            del behind[some]
+        return found
 
     async def _remove(self, place: Place, target: Sequence[str] | Filter) -> None:
         await self._on(place, "_delete", **self._selected(place, target))
@@ -270,6 +276,10 @@ class ChromadbVectorStore(VectorStore):
         matches = matches_of(place, answer, self.name)[offset:]
         return [one for one in matches if min_score is None or one.score >= min_score]
 
+    async def _stored(self, place: Place, ids: list[str]) -> list[Record]:
+        answer = await self._on(place, "_get", ids=ids, include=list(_ALL))
+        return sorted(records_of(place, answer, self.name), key=lambda record: record.id)
+
     def _selected(self, place: Place, target: Sequence[str] | Filter) -> dict[str, Any]:
         if isinstance(target, Filter):
             return {"where": where_of(place, target)}
@@ -277,18 +287,16 @@ class ChromadbVectorStore(VectorStore):
 
     async def _on(self, place: Place, method: str, **arguments: Any) -> Any:
         """Call on a collection; on its new one, where it was made anew elsewhere."""
-        for is_last in (False, True):
-            if place.collection not in self._ids and (
-                await self._shape_of(place.collection) != place.shape
-            ):
+        for _ in range(2):
+            if place.collection not in self._known:
+                await self._shape_of(place.collection)
+            shape, number = self._known[place.collection]
+            if shape != place.shape:
                 break
-            number = self._ids[place.collection]
             try:
                 return await self._do(method, collection_id=number, **arguments, **self._database)
             except NotFoundError:
-                self._ids.pop(place.collection, None)
-                if is_last:
-                    raise
+                self._known.pop(place.collection, None)
         raise NotFoundError(f"there is no collection '{place.collection}'", where=self.name)
 
     async def _do(self, method: str, **arguments: Any) -> Any:

@@ -16,8 +16,6 @@ from infrastructure.connections.vector.filters.operators import Operator
 from infrastructure.connections.vector.values import shown
 from infrastructure.errors import RejectedError, UnsupportedError, did_you_mean
 
-__all__ = ["MAX_DEPTH", "parse"]
-
 #: Words for what is said with other operators.
 _ANY, _ALL = "any", "all"
 

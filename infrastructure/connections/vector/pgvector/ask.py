@@ -16,24 +16,26 @@ class Ask:
         sql: The beginning.
         place: Whose rows.
         target: Their ids, or a filter they pass; None for all.
+        values: Those the beginning has numbers for, from $1 on.
 
     Attributes:
         sql: The same.
         values: In the order of their numbers.
     """
 
-    def __init__(self, sql: str, place: Place, target: Sequence[str] | Filter | None) -> None:
+    def __init__(
+        self, sql: str, place: Place, target: Sequence[str] | Filter | None, *values: Any
+    ) -> None:
         self.sql = sql
-        self.values: list[Any] = []
+        self.values = list(values)
         self._place = place
         self._conditions: list[str] = []
         self._end: str | None = ""
-        if place.shape.tenants:
-            self.narrow(self.own())
+        if place.shape.tenants or not (target is None or isinstance(target, Filter)):
+            self.narrow(self.own())  # the key of a row begins with it
         if isinstance(target, Filter):
             self.narrow(f"payload @@ {self.value(path_of(target))}::jsonpath")
         elif target is not None:
-            self.narrow(self.own())  # the key begins with it
             self.narrow(f"id = ANY({self.value([kept_text(one) for one in target])}::text[])")
 
     def __str__(self) -> str:

@@ -1,12 +1,12 @@
 """Connections that know pgvector: its types as bytes, its scans set, and a pool to borrow from."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import asyncpg
 from pydantic import Field, model_validator
-from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from infrastructure.config.models.vector import VectorSettings
@@ -105,17 +105,16 @@ class VectorDriver(AsyncpgDriver):
     schema = ""
     version = ""
 
-    async def connect(self, settings: PostgresSettings, **given: Any) -> Any:
+    async def connect(self, settings: PostgresSettings) -> Any:
         """A new connection, ready for vectors."""
-        connection = await super().connect(settings, **given)
+        connection = await super().connect(settings)
         try:
             assert isinstance(settings, PgvectorSettings)  # noqa: S101 - the kind's own
             await self._prepare(connection, settings)
-        except asyncpg.PostgresError as error:
+        except BaseException as error:
             connection.terminate()
-            raise self.translated(error, settings) or error from error
-        except BaseException:
-            connection.terminate()
+            if ours := self.translated(error, settings):
+                raise ours from error
             raise
         return connection
 
@@ -172,32 +171,71 @@ class VectorPool(PostgresConnectionManager):
     async def _ping(self) -> str:
         return f"{await super()._ping()} with pgvector {self.driver.version}"
 
-    async def _run(self, work: Callable[[Any], Awaitable[T]]) -> T:
+    async def _run(self, work: Callable[..., Awaitable[T]], *given: Any) -> T:
         """Do this on a connection, and once more on another where that one turns out to be dead.
 
-        Whatever is done here may be done twice.
+        Whatever is done here may be done twice. A call that is given up ends its connection, for
+        nobody waits for what goes on in it.
+
+        Args:
+            work: Called with the driver's connection.
+            given: What it is called with besides.
         """
         for is_last in (False, True):
-            engine = self._opened(self._engine)
-            pooled = await engine.raw_connection()
-            connection: Any = pooled.driver_connection
+            pool: Any = self._opened(self._engine).pool
+            entry = await _taken(pool)
+            is_whole = False
             try:
-                return await work(connection)
+                result = await work(entry.driver_connection, *given)
+                is_whole = True
+                return result  # noqa: TRY300 - only then is it whole
             except _DRIVERS as error:
-                if await _survives(connection, error):
+                is_whole = await _survives(entry.driver_connection, error)
+                if is_whole:
                     raise
-                await greenlet_spawn(pooled.invalidate)
                 if is_last:
                     raise UnavailableError("the connection was lost", where=self.name) from error
-            except BaseException:
-                await greenlet_spawn(pooled.invalidate)  # what goes on in it, nobody waits for
-                raise
             finally:
-                if isinstance(engine.pool, QueuePool) and engine.pool.overflow() > 0:
-                    await greenlet_spawn(pooled.close)  # one beyond the pool size is ended
-                else:
-                    pooled.close()
+                await _given_back(pool, entry, is_whole=is_whole)
         raise AssertionError  # pragma: no cover - one of the two returned or raised
+
+
+async def _taken(pool: Any) -> Any:
+    """An entry of the pool, with its connection.
+
+    An idle one is taken as it is: the detour through a greenlet costs more than a short
+    statement, and only what has to wait or to connect needs it.
+    """
+    entry = pool._pool.get(False) if pool.checkedin() else None  # noqa: SLF001 - see `_connected`
+    if entry is None or _is_old(pool, entry):
+        return await greenlet_spawn(_connected, pool, entry)
+    return entry
+
+
+def _is_old(pool: Any, entry: Any) -> bool:
+    if time.time() - entry.starttime > pool._recycle:  # noqa: SLF001 - see `_connected`
+        return True
+    return bool(entry._is_hard_or_soft_invalidated())  # noqa: SLF001 - see `_connected`
+
+
+def _connected(pool: Any, entry: Any) -> Any:
+    """As `pool.connect()` does it, but for what keeps an entry that its user forgot."""
+    entry = entry or pool._do_get()  # noqa: SLF001 - the pool lends entries to itself alone
+    try:
+        entry.get_connection()
+    except BaseException as error:
+        entry._checkin_failed(error, _fairy_was_created=False)  # noqa: SLF001 - likewise
+        raise
+    return entry
+
+
+async def _given_back(pool: Any, entry: Any, *, is_whole: bool) -> None:
+    if not is_whole:  # it is ended, and its place is free
+        await greenlet_spawn(entry._checkin_failed, None, _fairy_was_created=False)  # noqa: SLF001 - see `_connected`
+    elif pool.checkedin() < pool.size():
+        pool._return_conn(entry)  # noqa: SLF001 - see `_connected`
+    else:  # one beyond the pool size is ended
+        await greenlet_spawn(pool._return_conn, entry)  # noqa: SLF001 - see `_connected`
 
 
 @asynccontextmanager

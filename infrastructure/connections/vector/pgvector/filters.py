@@ -4,8 +4,9 @@ In a path's lax mode a comparison holds when it does for any element of a list, 
 compares unlike kinds is unknown, which is no. A negation must therefore take the unknown in.
 """
 
-import json
 from typing import Any
+
+import msgspec
 
 from infrastructure.connections.vector.filters import (
     AllOf,
@@ -87,4 +88,4 @@ def _field(part: str, name: str) -> str:
 
 
 def _literal(value: Any) -> str:
-    return json.dumps(kept_text(value) if isinstance(value, str) else value)
+    return msgspec.json.encode(kept_text(value) if isinstance(value, str) else value).decode()

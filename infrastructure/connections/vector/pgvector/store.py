@@ -18,6 +18,7 @@ from infrastructure.connections.vector.base import (
     VectorStore,
 )
 from infrastructure.connections.vector.filters import Filter
+from infrastructure.connections.vector.fusion import depth
 from infrastructure.connections.vector.pgvector.ask import Ask
 from infrastructure.connections.vector.pgvector.catalogue import Catalogue
 from infrastructure.connections.vector.pgvector.codecs import (
@@ -221,21 +222,26 @@ class PgvectorVectorStore(VectorStore, VectorPool):
     ) -> list[Match]:
         """Both rankings and their fusion in one statement."""
         asked = vector_bytes(vector), sparse_bytes(sparse)
-        rows = await self._on(
-            place, lambda line, table: _fetched(line, table.hybrid(place, asked, limit, filter))
-        )
-        return [match_of(row) for row in rows]
+
+        async def hybrid(line: Any, table: VectorTable) -> Any:
+            rows = await _fetched(line, table.hybrid(place, asked, limit, filter, exact=False))
+            if not rows or rows[0][-1] < depth(limit):  # as in `_nearest`
+                rows = await _fetched(line, table.hybrid(place, asked, limit, filter, exact=True))
+            return rows
+
+        return [match_of(row[:-1]) for row in await self._on(place, hybrid)]
 
     async def _on(self, place: Place, work: Callable[[Any, VectorTable], Awaitable[T]]) -> T:
         """Do this on a collection's table; on its new one, where it was made anew elsewhere."""
         for _ in range(2):
-            if place.collection not in self._tables and (
-                await self._shape_of(place.collection) != place.shape
-            ):
+            table = self._tables.get(place.collection)
+            if table is None:
+                await self._shape_of(place.collection)
+                table = self._tables[place.collection]
+            if table.shape != place.shape:
                 break
-            table = self._tables[place.collection]
             try:
-                return await self._run(lambda line: work(line, table))  # noqa: B023 - called at once
+                return await self._run(work, table)
             except asyncpg.UndefinedTableError:
                 self._tables.pop(place.collection, None)
         raise self._not_found(place.collection)

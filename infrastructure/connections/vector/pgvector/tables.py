@@ -58,8 +58,17 @@ class VectorTable:
         self.shape = shape
         self.name = f"{quoted(schema)}.{quoted(f'vectors_{number}')}"
         self._types = quoted(extension)
-        self._operator, self._word = _OPERATORS[shape.metric]
+        operator, self._word = _OPERATORS[shape.metric]
         self._is_half = _MAX_INDEXED < shape.dimensions <= _MAX_HALF_INDEXED
+        self._indexed = self._halved("embedding") if self._is_half else "embedding"
+        # between what is stored and $1: as the index orders by it, and the whole of it
+        vector = self._kept(f"$1::{self._types}.vector")
+        halved = self._halved(vector) if self._is_half else vector
+        distance = f"(embedding OPERATOR({self._types}.{operator}) {vector})"
+        self._order = f"({self._indexed} OPERATOR({self._types}.{operator}) {halved})"
+        self._exact_order = f"{distance} + 0"  # an index orders by the distance alone
+        self._records = f"SELECT id, text, {_PAYLOAD}, embedding, sparse FROM {self.name}"  # noqa: S608 - quoted
+        self._scored = f"SELECT id, text, {_PAYLOAD}, {distance} AS distance FROM {self.name}"  # noqa: S608 - quoted
 
     def create(self, index: Index, options: str) -> list[str]:
         """Make the table and its indexes.
@@ -102,8 +111,8 @@ class VectorTable:
         types = self._types
         return (
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {STAGE}"
-            f" (tenant text, id text, text text, payload jsonb, embedding {types}.vector,"
-            f" sparse {types}.sparsevec) ON COMMIT DELETE ROWS"
+            f' (tenant text COLLATE "C", id text COLLATE "C", text text, payload jsonb,'
+            f" embedding {types}.vector, sparse {types}.sparsevec) ON COMMIT DELETE ROWS"
         )
 
     @property
@@ -155,15 +164,14 @@ class VectorTable:
             payload: They, as `payload_of` gives them.
             names: Those whose old values and dates go.
         """
-        asked = Ask("", place, target)
-        new, gone = f"{asked.value(payload)}::jsonb", f"{asked.value(names)}::text[]"
-        asked.sql = (
+        new, gone = "$1::jsonb", "$2::text[]"
+        sql = (
             f"UPDATE {self.name} SET payload = jsonb_build_object("  # noqa: S608 - quoted
             f"'{FIELDS}', (payload->'{FIELDS}') - ({gone}) || (({new})->'{FIELDS}'),"
             f" '{DATES}', (coalesce(payload->'{DATES}', '{{}}') - ({gone}))"
             f" || coalesce(({new})->'{DATES}', '{{}}'))"
         )
-        return asked
+        return Ask(sql, place, target, payload, names)
 
     def nearest(
         self,
@@ -183,36 +191,30 @@ class VectorTable:
             filter: What they pass.
             exact: Look at all that pass instead of asking the index.
         """
-        asked = Ask("", place, filter)
-        vector = self._kept(f"{asked.value(query)}::{self._types}.vector")
+        asked = Ask(self._scored, place, filter, query)
         # as numbers: of an unknown limit the server expects a tenth of all, and leaves the index
         limit, offset = (min(int(one), _MOST_ROWS) for one in window)
-        distance = self._distance("embedding", vector)
-        found = f"SELECT id, text, {_PAYLOAD}, {distance} AS distance FROM {self.name}"  # noqa: S608 - quoted
-        if exact:  # an index orders by the distance alone
-            asked.sql = found
-            asked.end(f"ORDER BY {distance} + 0 LIMIT {limit} OFFSET {offset}")
+        if exact:
+            asked.end(f"ORDER BY {self._exact_order} LIMIT {limit} OFFSET {offset}")
         elif self._is_half:
             depth = (limit + offset) * _HALF_DEPTH
-            asked.sql = f"SELECT * FROM ({found}"  # noqa: S608 - quoted
+            asked.sql = f"SELECT * FROM ({asked.sql}"  # noqa: S608 - quoted
             asked.end(
-                f"ORDER BY {self._distance(self._indexed, self._halved(vector))} LIMIT {depth})"
+                f"ORDER BY {self._order} LIMIT {depth})"
                 f" AS found ORDER BY distance LIMIT {limit} OFFSET {offset}"
             )
         else:
-            asked.sql = found
-            asked.end(f"ORDER BY {distance} LIMIT {limit} OFFSET {offset}")
+            asked.end(f"ORDER BY {self._order} LIMIT {limit} OFFSET {offset}")
         return asked
 
     def nearest_sparse(
         self, place: Place, query: bytes, window: tuple[int, int], filter: Filter | None
     ) -> Ask:
         """As `nearest`, by the sparse vectors of those that share something with it."""
-        asked = Ask("", place, filter)
-        vector = f"{asked.value(query)}::{self._types}.sparsevec"
         limit, offset = (min(int(one), _MOST_ROWS) for one in window)
-        distance = f"sparse OPERATOR({self._types}.<#>) {vector}"
-        asked.sql = f"SELECT id, text, {_PAYLOAD}, {distance} AS distance FROM {self.name}"  # noqa: S608 - quoted
+        distance = self._by_sparse("$1")
+        sql = f"SELECT id, text, {_PAYLOAD}, {distance} AS distance FROM {self.name}"  # noqa: S608 - quoted
+        asked = Ask(sql, place, filter, query)
         asked.narrow(f"{distance} < 0")
         asked.end(f"ORDER BY {distance} LIMIT {limit} OFFSET {offset}")
         return asked
@@ -223,22 +225,25 @@ class VectorTable:
         queries: tuple[bytes, bytes],
         limit: int,
         filter: Filter | None,
+        *,
+        exact: bool,
     ) -> Ask:
         """The best of both rankings by reciprocal rank fusion, with minus their scores.
+
+        The last column says how many the first ranking has.
 
         Args:
             place: Where.
             queries: The bytes of a vector and of a sparse one.
             limit: How many.
             filter: What they pass.
+            exact: As in `nearest`.
         """
-        asked = Ask("", place, filter)
-        dense = self._kept(f"{asked.value(queries[0])}::{self._types}.vector")
-        sparse = f"{asked.value(queries[1])}::{self._types}.sparsevec"
+        asked = Ask("", place, filter, *queries)
         most = min(int(limit), _MOST_ROWS)
         each = depth(most)
-        by_dense = self._distance(self._indexed, self._halved(dense) if self._is_half else dense)
-        by_sparse = f"sparse OPERATOR({self._types}.<#>) {sparse}"
+        by_dense = self._exact_order if exact else self._order
+        by_sparse = self._by_sparse("$2")
         asked.sql = (
             f"WITH one AS (SELECT id, {by_dense} AS distance FROM {self.name}{asked.where()}"  # noqa: S608 - quoted
             f" ORDER BY {by_dense} LIMIT {each}),"
@@ -248,19 +253,12 @@ class VectorTable:
             " UNION ALL SELECT id, row_number() OVER (ORDER BY distance, id) FROM other),"
             f" best AS (SELECT id, -sum(1 / ({RRF_CONSTANT} + rank)::float8) AS distance FROM ranks"
             f" GROUP BY id ORDER BY distance, id LIMIT {most})"
-            f" SELECT found.id, text, {_PAYLOAD}, distance FROM best JOIN {self.name} AS found"
+            f" SELECT found.id, text, {_PAYLOAD}, distance, (SELECT count(*) FROM one)"
+            f" FROM best JOIN {self.name} AS found"
             f" ON {asked.own('found.')} AND found.id = best.id ORDER BY distance, found.id"
         )
         asked.end(None)  # its conditions stand inside
         return asked
-
-    @property
-    def _records(self) -> str:
-        return f"SELECT id, text, {_PAYLOAD}, embedding, sparse FROM {self.name}"  # noqa: S608 - quoted
-
-    @property
-    def _indexed(self) -> str:
-        return self._halved("embedding") if self._is_half else "embedding"
 
     @property
     def _replacing(self) -> str:
@@ -270,8 +268,8 @@ class VectorTable:
     def _halved(self, vector: str) -> str:
         return f"(({vector})::{self._types}.halfvec({self.shape.dimensions}))"
 
-    def _distance(self, one: str, other: str) -> str:
-        return f"({one} OPERATOR({self._types}.{self._operator}) {other})"
+    def _by_sparse(self, vector: str) -> str:
+        return f"(sparse OPERATOR({self._types}.<#>) {vector}::{self._types}.sparsevec)"
 
     def _kept(self, vector: str) -> str:
         is_scaled = self.shape.metric is Metric.COSINE

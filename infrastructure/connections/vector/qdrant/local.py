@@ -20,6 +20,7 @@ from qdrant_client.local.local_collection import LocalCollection
 from qdrant_client.local.qdrant_local import QdrantLocal
 
 from infrastructure.connections.base import PoolStats
+from infrastructure.connections.vector.qdrant.settings import QdrantSettings
 from infrastructure.errors import (
     ConfigurationError,
     ConflictError,
@@ -42,10 +43,14 @@ class LocalEngine:
     Its calls block, and its files belong to one thread; a call whose caller has left runs to its
     end there. A folder is locked: one engine at a time. The vendor pickles what it stores in it,
     so open only folders that nobody else can write.
+
+    Attributes:
+        settings: What it was made by.
     """
 
-    def __init__(self, path: Path | None, *, where: str) -> None:
-        self._path = path
+    def __init__(self, settings: QdrantSettings, where: str) -> None:
+        self.settings = settings
+        self._path = settings.path
         self._where = where
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="qdrant")
         self._waiting = 0
@@ -104,7 +109,9 @@ class LocalEngine:
                 hint="Check that `path` names a folder that may be written.",
             )
         return DataError(
-            f"the folder {self._path} cannot be read: {type(error).__name__}", where=self._where
+            f"the folder {self._path} cannot be read: {type(error).__name__}",
+            where=self._where,
+            hint="Put a copy in its place, or set path to another folder.",
         )
 
     def _release(self) -> None:
@@ -125,6 +132,8 @@ class LocalEngine:
                 where=self._where,
                 hint="Check the free disk space.",
             ) from error
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
         except ValueError as error:
             raise RejectedError(str(error)[:_MAX_DETAIL], where=self._where) from error
 

@@ -20,7 +20,7 @@ from infrastructure.connections.vector.qdrant.filters import (
 from infrastructure.connections.vector.records import Match, Metric, Place, Record, Shape
 from infrastructure.connections.vector.sparse import SparseVector
 from infrastructure.connections.vector.values import dates_of
-from infrastructure.errors import ConflictError, DataError
+from infrastructure.errors import ConflictError, DataError, RejectedError
 
 #: Our ids are any text, Qdrant's are UUIDs: this is the namespace they are made in.
 NAMESPACE = uuid.UUID("6f1d3c5e-0d4b-5b0e-9a53-2f6f8c0a7d11")
@@ -156,11 +156,14 @@ def match_of(point: Any, sign: float, where: str) -> Match:
 def _record(point: Any, where: str) -> Record:
     record_id, text, fields = _payload(point, where)
     vector, sparse = point.vector, None
-    if isinstance(vector, dict):
-        found = vector.get(SPARSE)
-        sparse = SparseVector(found.indices, found.values) if found is not None else None
-        vector = vector[_DENSE]
-    return Record(record_id, vector, text, fields, sparse)
+    try:
+        if isinstance(vector, dict):
+            found = vector.get(SPARSE)
+            sparse = SparseVector(found.indices, found.values) if found is not None else None
+            vector = vector.get(_DENSE)
+        return Record(record_id, vector, text, fields, sparse)
+    except RejectedError as error:
+        raise _foreign(point, error.what, where) from error
 
 
 def _payload(point: Any, where: str) -> tuple[str, str, dict[str, Any]]:
@@ -168,8 +171,8 @@ def _payload(point: Any, where: str) -> tuple[str, str, dict[str, Any]]:
     try:
         return payload["id"], payload["text"], payload[FIELDS]
     except KeyError as error:
-        raise DataError(
-            f"point {point.id} has no '{error.args[0]}' in its payload,"
-            " and was not written by this store",
-            where=where,
-        ) from error
+        raise _foreign(point, f"its payload has no '{error.args[0]}'", where) from error
+
+
+def _foreign(point: Any, why: str, where: str) -> DataError:
+    return DataError(f"point {point.id} was not written by this store: {why}", where=where)

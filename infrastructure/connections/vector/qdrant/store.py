@@ -57,13 +57,17 @@ _INDEXES = {
 class QdrantVectorStore(VectorStore):
     """Records as points; those written by others, in another shape, cannot be read."""
 
-    closes_anywhere = True
     Settings: ClassVar[type[VectorSettings]] = QdrantSettings
     settings: QdrantSettings
 
     def __init__(self, settings: QdrantSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)
         self._engine: LocalEngine | ServerEngine | None = None
+
+    @property
+    def closes_anywhere(self) -> bool:  # type: ignore[override]  # by its settings, not its class
+        """A folder belongs to a thread; connections belong to the loop they were opened in."""
+        return self.settings.url is None
 
     def pool_stats(self) -> PoolStats:
         """Calls in flight; zeros when not connected."""
@@ -75,9 +79,12 @@ class QdrantVectorStore(VectorStore):
         self._engine = None
 
     async def _open(self) -> None:
+        if isinstance(self._engine, LocalEngine) and self._engine.settings != self.settings:
+            await self._close()  # it was tried in vain, or left open in a loop that is gone
         # a local engine belongs to its thread, not to a loop, and may hold the folder already
         if not isinstance(self._engine, LocalEngine):
-            self._engine = self._engine_for(self.settings)
+            engine = LocalEngine if self.settings.url is None else ServerEngine
+            self._engine = engine(self.settings, self.name)
         await self._engine.open()
 
     async def _close(self) -> None:
@@ -90,11 +97,6 @@ class QdrantVectorStore(VectorStore):
             found = await self._do("get_collections")
         where = self.settings.url or self.settings.path or "memory"
         return f"{where}: {len(found.collections)} collections"
-
-    def _engine_for(self, settings: QdrantSettings) -> LocalEngine | ServerEngine:
-        if settings.url is None:
-            return LocalEngine(settings.path, where=self.name)
-        return ServerEngine(settings, where=self.name)
 
     async def _do(self, method: str, **arguments: Any) -> Any:
         if self._engine is None:

@@ -24,7 +24,7 @@ def driver(request: pytest.FixtureRequest) -> str:
 class TestMongodbConnection(ConnectionContract):
     @pytest.fixture
     def manager(self, mongodb: MongodbServer, driver: str) -> MongodbConnectionManager:
-        return made(mongodb, driver=driver)
+        return made(mongodb, driver=driver, max_connections=4)
 
 
 def _settings(**given: Any) -> Any:
@@ -94,6 +94,7 @@ def test_the_database_is_named_by_the_url_or_beside_it():
         ({"url": "mongodb://a:p@ss/word@host/x"}, "%2F"),
         ({"url": "mongodb://a:word/p@ss:1/x"}, "%2F"),
         ({"url": "mongodb://host/x?W=0"}, "w=0"),
+        ({"url": "mongodb://host/x?journal=false;w=0"}, "w=0"),
         ({"name": "x", "driver": "mongoengine"}, "'pymongo' or 'motor'"),
     ],
 )

@@ -76,6 +76,24 @@ async def test_what_cannot_be_stored_is_refused_and_not_shown(
     assert str(value) not in str(told.value)
 
 
+async def test_what_is_nested_without_end_is_refused(mongo: MongodbConnectionManager):
+    document: dict[str, Any] = {}
+    for _ in range(3_000):
+        document = {"in": document}
+    with pytest.raises(RejectedError, match="RecursionError"):
+        await mongo.insert("values", document)
+
+
+async def test_a_change_without_operators_is_refused(mongo: MongodbConnectionManager):
+    for call in (
+        mongo.update("values", {}, {"text": "x"}),
+        mongo.upsert("values", {"_id": 1}, {"text": "x"}),
+        mongo.bulk_write("values", [Update({}, {"text": "x"})]),
+    ):
+        with pytest.raises(RejectedError, match="driver refuses"):
+            await call
+
+
 async def test_a_time_without_a_zone_is_taken_as_utc_and_a_big_number_stays_one(
     mongo: MongodbConnectionManager,
 ):

@@ -3,7 +3,12 @@
 import asyncio
 
 import pytest
-from pymongo.errors import NotPrimaryError, PyMongoError
+from pymongo.errors import (
+    NotPrimaryError,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
 
 from infrastructure.connections.database.conflicts import TransactionConflictError
 from infrastructure.connections.database.mongodb import Insert, MongodbConnectionManager
@@ -28,6 +33,9 @@ from infrastructure.servers.process import free_port
 from tests.mongodb import DRIVERS, fail, made, on_both_drivers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: The server's word for an answer it could not send; the driver tries again.
+_LOST = OperationFailure("", 9001, {"code": 9001, "errorLabels": ["RetryableWriteError"]})
 
 
 @pytest.mark.parametrize(
@@ -67,6 +75,35 @@ async def test_a_server_that_is_no_primary_is_unavailable(
     assert str(code) in str(found)
 
 
+@pytest.mark.parametrize(
+    ("ends", "kind"),
+    [
+        ([WaitQueueTimeoutError("in use")], OverloadedError),
+        ([NotPrimaryError("no", {"code": 10107})], UnavailableError),
+        ([_LOST, WaitQueueTimeoutError("in use")], OutcomeUnknownError),
+        ([_LOST, NotPrimaryError("no", {"code": 10107})], OutcomeUnknownError),
+    ],
+)
+async def test_of_a_write_that_was_tried_again_the_first_try_counts_too(
+    mongo: MongodbConnectionManager, ends: list[PyMongoError], kind: type[InfrastructureError]
+):
+    left = iter(ends)
+
+    async def attempt(*_given: object) -> None:
+        raise next(left)
+
+    with pytest.raises(kind) as told:
+        async with mongo.writing():
+            await mongo.client._retryable_write(len(ends) > 1, attempt, None, "update")
+    assert type(told.value) is kind
+
+
+async def test_a_hint_is_given_where_it_is_one(mongo: MongodbConnectionManager):
+    with pytest.raises(UnsupportedError) as told:
+        await mongo.execute({"noSuchCommand": 1})
+    assert "replica set" not in str(told.value)
+
+
 async def test_a_write_is_repeated_once_by_the_driver_and_applied_once(
     mongo: MongodbConnectionManager,
 ):
@@ -79,7 +116,7 @@ async def test_a_write_is_repeated_once_by_the_driver_and_applied_once(
 async def test_a_write_whose_answer_is_lost_for_good_is_an_unknown_outcome(
     mongodb: MongodbServer, mongo: MongodbConnectionManager
 ):
-    async with made(mongodb, timeout_seconds=0.5) as cut:
+    async with made(mongodb, timeout_seconds=0.25) as cut:
         await fail(mongo, "insert", times=99, closeConnection=True)
         with pytest.raises(OutcomeUnknownError, match="Read before"):
             await cut.insert("numbers", {})
@@ -88,10 +125,10 @@ async def test_a_write_whose_answer_is_lost_for_good_is_an_unknown_outcome(
 
 @on_both_drivers
 async def test_the_deadline_around_a_call_is_told_to_the_server(mongo: MongodbConnectionManager):
-    await fail(mongo, "find", blockConnection=True, blockTimeMS=400)
+    await fail(mongo, "find", blockConnection=True, blockTimeMS=200)
     async with asyncio.timeout(5):
         with pytest.raises(DeadlineExceededError):
-            async with deadline(0.2):
+            async with deadline(0.1):
                 await mongo.find("books", {}, limit=1)
     assert await mongo.find("books", {}, limit=1) == []
 
@@ -119,7 +156,7 @@ async def test_a_scan_over_other_settings_says_that_it_was_closed(mongodb: Mongo
 
 async def test_a_pool_in_use_for_too_long_is_an_overload(mongodb: MongodbServer):
     async with made(mongodb, max_connections=1) as mongo:
-        await fail(mongo, "find", blockConnection=True, blockTimeMS=300)
+        await fail(mongo, "find", blockConnection=True, blockTimeMS=200)
         blocking = asyncio.create_task(mongo.find("books", {}, limit=1))
         while not mongo.pool_stats().in_use:
             await asyncio.wait((blocking,), timeout=0.001)

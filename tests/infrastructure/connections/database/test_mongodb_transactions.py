@@ -5,6 +5,8 @@ from contextlib import suppress
 
 import pytest
 import pytest_asyncio
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import AutoReconnect, WaitQueueTimeoutError
 
 from infrastructure.connections.database.conflicts import TransactionConflictError
 from infrastructure.connections.database.mongodb import MongodbConnectionManager
@@ -151,6 +153,20 @@ async def test_a_commit_whose_end_stays_unknown_is_told_as_that(mongo: MongodbCo
     await fail(mongo, "commitTransaction", times=0)
 
 
+async def test_a_commit_that_was_sent_and_then_found_the_pool_in_use_is_not_known_either(
+    mongo: MongodbConnectionManager, monkeypatch: pytest.MonkeyPatch
+):
+    ends = iter([AutoReconnect("lost"), WaitQueueTimeoutError("in use"), WaitQueueTimeoutError("")])
+
+    async def finish(_session: object, _command: str) -> None:
+        raise next(ends)
+
+    monkeypatch.setattr(AsyncClientSession, "_finish_transaction_with_retry", finish)
+    with pytest.raises(OutcomeUnknownError, match="commit"):
+        async with mongo.transaction() as transaction:
+            await transaction.find_one("accounts", {})
+
+
 async def test_a_lost_answer_inside_is_no_unknown_outcome(mongo: MongodbConnectionManager):
     with pytest.raises(UnavailableError):
         async with mongo.transaction() as transaction:
@@ -167,7 +183,6 @@ async def test_a_bulk_in_it_is_applied_whole_or_not_at_all(mongo: MongodbConnect
     assert await _sums(mongo) == [10, 10]
 
 
-@on_both_drivers
 async def test_an_error_that_the_body_does_not_heed_ends_it_all_the_same(
     mongo: MongodbConnectionManager,
 ):

@@ -1,4 +1,6 @@
 import asyncio
+import socket
+import ssl
 import traceback
 from functools import partial
 from itertools import count as count_from
@@ -15,6 +17,7 @@ from infrastructure.connections.database.postgres import (
     PostgresConnectionManager,
     PostgresSettings,
 )
+from infrastructure.connections.database.postgres.sqlstate import not_reached
 from infrastructure.connections.database.sql.session import BoundedSession
 from infrastructure.connections.database.sql.transactions import Isolation
 from infrastructure.errors import (
@@ -34,6 +37,8 @@ from tests.cancellation import cancelled_at
 from tests.contracts.sql_contract import COUNT, CREATE, INSERT, SqlContract, count, like, until
 from tests.contracts.sql_transaction_contract import SqlTransactionContract
 
+AS_NEW = f"DO $$ BEGIN DROP SCHEMA public CASCADE; CREATE SCHEMA public; {CREATE}; END $$"
+
 
 @pytest.fixture(scope="module")
 def url(postgres: PostgresServer) -> str:
@@ -41,7 +46,7 @@ def url(postgres: PostgresServer) -> str:
 
 
 def manager_of(url: str, **changes: object) -> PostgresConnectionManager:
-    usual = {"url": url, "pool_size": 5, "max_overflow": 0, "drain_timeout_seconds": 0.2}
+    usual = {"url": url, "pool_size": 5, "max_overflow": 0, "drain_timeout_seconds": 0.05}
     settings = {**usual, **changes}
     return PostgresConnectionManager(PostgresSettings.model_validate(settings), name="db.default")
 
@@ -64,8 +69,7 @@ class _Postgres(SqlContract, SqlTransactionContract):
 
     @pytest_asyncio.fixture(loop_scope="class")
     async def db(self, shared: Any):
-        for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", CREATE):
-            await shared.execute_query(statement)
+        await shared.execute_query(AS_NEW)
         return shared
 
     async def test_what_is_not_committed_is_not_seen(self, db: PostgresConnectionManager):
@@ -86,7 +90,8 @@ class _Postgres(SqlContract, SqlTransactionContract):
     async def test_cancelled_at_whichever_moment_a_transaction_leaves_no_connection_behind(
         self, url: str, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("psycopg.waiting.MAX_BUSY_TIME", 0.0)  # as in a loop without a break
+        # as in a loop without a break
+        monkeypatch.setattr("psycopg.waiting.MAX_BUSY_TIME", 0.0, raising=False)
 
         async def read(db: PostgresConnectionManager) -> None:
             async with db.transaction() as session:
@@ -243,6 +248,14 @@ class _Postgres(SqlContract, SqlTransactionContract):
             await db.execute_query("SELECT CAST(:value AS integer)", {"value": "hunter2"})
         assert "hunter2" not in str(caught.value)
 
+    async def test_a_value_that_python_does_not_have_is_rejected_and_not_quoted(
+        self, db: PostgresConnectionManager
+    ):
+        with pytest.raises(RejectedError, match="a value does not fit") as caught:
+            await db.execute_query("SELECT CAST('12345-06-07' AS date)")
+        assert "12345" not in str(caught.value)
+        assert await count(db) == 0
+
 
 class TestAsyncpg(_Postgres):
     driver: ClassVar[str] = "asyncpg"
@@ -282,12 +295,25 @@ async def test_a_database_that_does_not_exist_is_not_found(url: str):
 
 async def test_a_server_that_is_down_is_unavailable_with_its_address():
     port = free_port()
-    manager = manager_of(f"postgresql://app:secret@127.0.0.1:{port}/app")
+    manager = manager_of(f"postgresql://app:secret@127.0.0.1:{port}/app", connect_attempts=1)
     with pytest.raises(UnavailableError, match=f"127.0.0.1:{port}") as caught:
         await manager.connect()
     assert "secret" not in "".join(traceback.format_exception(caught.value))
     assert not (await manager.health_check()).is_up
     assert not manager.is_healthy()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        ssl.SSLError(1, "[SSL] wrong version number"),
+    ],
+)
+def test_what_the_resolver_and_tls_say_is_told_in_their_words(error: OSError):
+    settings = PostgresSettings.model_validate({"url": "postgresql://app@nowhere/app"})
+    told = str(not_reached(error, settings, where="db.default"))
+    assert f"({error.strerror})" in told
 
 
 async def test_the_parts_do_what_the_url_does(postgres: PostgresServer, url: str):

@@ -82,11 +82,11 @@ async def test_who_waits_has_the_lock_when_it_is_given_back(db: PostgresConnecti
 
 
 async def test_one_may_wait_longer_for_a_lock_than_for_an_answer(db: PostgresConnectionManager):
-    async with like(db, timeout_seconds=1.0) as hasty:
+    async with like(db, timeout_seconds=0.3) as hasty:
         assert isinstance(hasty, PostgresConnectionManager)
         async with db.advisory_lock("reports"):
             waiting = asyncio.create_task(is_free_within(hasty, 10))
-            await asyncio.wait((waiting,), timeout=1.2)
+            await asyncio.wait((waiting,), timeout=0.4)
             assert not waiting.done()
         assert await waiting
 

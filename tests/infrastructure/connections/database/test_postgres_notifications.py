@@ -92,7 +92,11 @@ async def test_a_lost_connection_is_a_gap_and_it_hears_again(db: PostgresConnect
 
 
 @both_drivers
-async def test_a_silent_network_is_noticed_and_is_a_gap(url: str, driver: str):
+async def test_a_silent_network_is_noticed_and_is_a_gap(
+    url: str, driver: str, monkeypatch: pytest.MonkeyPatch
+):
+    module = f"infrastructure.connections.database.postgres.{driver}_driver"
+    monkeypatch.setattr(f"{module}._LEAVE_SECONDS", 0.1)
     port = urlsplit(url).port
     assert port
     async with FaultProxy("127.0.0.1", port) as proxy:

@@ -11,13 +11,14 @@ from infrastructure.connections.database.postgres import (
     PostgresConnectionManager,
     PostgresSettings,
 )
-from infrastructure.errors import DeadlineExceededError, RejectedError
+from infrastructure.errors import DeadlineExceededError, RejectedError, UnavailableError
 from infrastructure.servers.postgres import PostgresServer
 from infrastructure.servers.postgres_replica import PostgresReplica
 from tests.contracts.sql_contract import CREATE, INSERT, count, until
 from tests.faults.proxy import FaultProxy
 from tests.postgres_schema import emptied
 
+pytestmark = pytest.mark.xdist_group(__name__)  # two servers of their own
 IS_REPLICA = "SELECT pg_is_in_recovery() AS is_replica"
 ITEMS = "SELECT count(*) AS items FROM item"
 
@@ -159,15 +160,39 @@ async def test_a_silent_replica_costs_one_reader_the_deadline_and_the_next_ones_
         await until(lambda: reads_replica(hasty))
         proxy.black_hole()
         with pytest.raises(DeadlineExceededError):
-            await hasty.execute_query(IS_REPLICA, read_only=True)
+            await hasty.execute_query(f"WITH it AS ({IS_REPLICA}) TABLE it", read_only=True)
         assert not await reads_replica(hasty)
         await proxy.passes()
 
 
-async def test_a_server_that_follows_nobody_is_not_read_from(
-    primary: PostgresServer, postgres: PostgresServer
+async def test_closing_under_a_reader_leaves_no_connection_anywhere(
+    primary: PostgresServer, standby: PostgresConnectionManager, replica: PostgresReplica
 ):
-    changes = {"replicas": [{"url": postgres.url}]}
+    ours = {"application_name": "reader", "drain_timeout_seconds": 0.3}
+    left = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'reader'"
+    db = manager_of(primary.url, port_of(replica.url), connect_timeout_seconds=0.3, **ours)
+    await until(lambda: reads_replica(db))
+    reading = asyncio.create_task(db.execute_query("SELECT pg_sleep(30)", read_only=True))
+    await until(lambda: is_there(standby, f"{left} AND query LIKE 'SELECT pg_sleep%'"))
+    await db.disconnect()
+    with pytest.raises(UnavailableError, match="closed while in use"):
+        await reading
+    async with manager_of(primary.url, 0, replicas=[]) as other:
+        await until(lambda: is_gone(other, left))
+        await until(lambda: is_gone(standby, left))
+    assert db.loop is None
+
+
+async def is_there(server: PostgresConnectionManager, sql: str) -> bool:
+    return bool(await server.execute_query(sql))
+
+
+async def is_gone(server: PostgresConnectionManager, sql: str) -> bool:
+    return not await is_there(server, sql)
+
+
+async def test_a_server_that_follows_nobody_is_not_read_from(primary: PostgresServer):
+    changes = {"replicas": [{"url": primary.url}]}
     async with manager_of(emptied(primary.url), 0, **changes) as db:
         await db.execute_query(CREATE)
         assert await db.execute_query(ITEMS, read_only=True) == [{"items": 0}]

@@ -47,6 +47,14 @@ async def test_the_server_ends_a_statement_that_takes_too_long(url: str, driver:
 
 
 @both_drivers
+async def test_what_the_url_says_to_the_server_counts_beside_the_timeout(url: str, driver: str):
+    place = f"{url}?options=-c%20work_mem%3D5MB"
+    async with manager_of(place, driver=driver, statement_timeout_seconds=7) as db:
+        assert await db.execute_query("SHOW work_mem") == [{"work_mem": "5MB"}]
+        assert await db.execute_query("SHOW statement_timeout") == [{"statement_timeout": "7s"}]
+
+
+@both_drivers
 async def test_behind_pgbouncer_no_statement_is_prepared_apart_from_its_execution(
     url: str, driver: str
 ):
@@ -219,6 +227,19 @@ def test_a_replica_is_like_the_primary_but_for_its_place():
 def test_a_replica_has_either_a_host_or_a_url(replica: dict[str, str]):
     with pytest.raises(ValidationError, match="either `url` or `host`"):
         PostgresSettings.model_validate({"url": "postgresql://a@one/shop", "replicas": [replica]})
+
+
+def test_a_replica_may_be_named_by_its_number():
+    given = {"url": "postgresql://a@one/shop", "replicas": [{"host": "::1", "port": 5433}]}
+    (replica,) = PostgresSettings.model_validate(given).of_replicas()
+    assert replica.place() == "[::1]:5433"
+
+
+def test_a_replica_that_cannot_be_reached_as_the_primary_is_told_before_it_is_asked():
+    given = {"url": "postgresql://a:hunter2@one/shop", "replicas": [{"host": "/run/postgres"}]}
+    with pytest.raises(ValidationError, match="give that replica a `url`") as caught:
+        PostgresSettings.model_validate(given)
+    assert "hunter2" not in str(caught.value)
 
 
 async def test_another_driver_counts_from_the_rotation_on(url: str):

@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import text
 
 from infrastructure.connections.database.conflicts import TransactionConflictError
+from infrastructure.connections.database.postgres import sync
 from infrastructure.connections.database.postgres.settings import PostgresSettings
 from infrastructure.connections.database.postgres.sync import SyncPostgresConnectionManager
 from infrastructure.errors import (
     AuthenticationError,
+    ConfigurationError,
     ConflictError,
     DataError,
     InfrastructureError,
@@ -29,6 +31,15 @@ from tests.contracts.sync_connection_contract import until
 from tests.contracts.sync_sql_contract import INSERT, SyncSqlContract, count, like
 
 DRIVERS = ["pg8000", "psycopg"]
+#: What a test has given up need not be waited for.
+AS_NEW = """
+DO $$ BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE state = 'active' AND datname = current_database() AND pid <> pg_backend_pid();
+  DROP SCHEMA public CASCADE;
+  CREATE SCHEMA public;
+END $$
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +55,7 @@ def url(shared: tuple[str, SyncPostgresConnectionManager]) -> Iterator[str]:
     """A database that is empty again after the test."""
     url, sweeper = shared
     yield url
-    sweeper.execute_query("DROP SCHEMA public CASCADE")
-    sweeper.execute_query("CREATE SCHEMA public")
+    sweeper.execute_query(AS_NEW)
 
 
 def manager_of(url: str, **changes: object) -> SyncPostgresConnectionManager:
@@ -71,8 +81,9 @@ class _SyncPostgres(SyncSqlContract):
         assert count(db) == 1
 
     def test_a_statement_that_was_given_up_ends_on_the_server_too(
-        self, db: SyncPostgresConnectionManager
+        self, db: SyncPostgresConnectionManager, monkeypatch: pytest.MonkeyPatch
     ):
+        monkeypatch.setattr(sync, "_GRACE_SECONDS", 0.1)
         changes = {"timeout_seconds": 0.2, "application_name": f"gives-up-{self.driver}"}
         with like(db, **changes) as quick, pytest.raises(UnavailableError):
             quick.execute_query(self.slow)
@@ -160,6 +171,14 @@ class _SyncPostgres(SyncSqlContract):
             db.execute_query("SELECT CAST(:value AS integer)", {"value": "hunter2"})
         assert "hunter2" not in str(caught.value)
 
+    def test_more_values_than_the_protocol_counts_are_rejected(
+        self, db: SyncPostgresConnectionManager
+    ):
+        with db.connection() as connection, pytest.raises(RejectedError, match="parameters"):
+            values = tuple(range(65_536))
+            connection.exec_driver_sql("SELECT " + ", ".join(["%s"] * 65_536), values)
+        assert db.execute_query("SELECT 2 AS two") == [{"two": 2}]
+
     def test_a_wrong_password_is_told_kept_and_rotated_to_the_right_one(self, url: str):
         password = url.split(":")[2].partition("@")[0]
         manager = manager_of(url.replace(password, "open-sesame"), sync_driver=self.driver)
@@ -196,6 +215,11 @@ class _SyncPostgres(SyncSqlContract):
         with pytest.raises(InfrastructureError):
             manager_of(url, sync_driver=self.driver, ssl="require", connect_attempts=1).connect()
 
+    def test_what_the_url_says_to_the_server_counts_beside_the_timeout(self, url: str):
+        with manager_of(f"{url}?options=-c%20work_mem%3D5MB", sync_driver=self.driver) as db:
+            assert db.execute_query("SHOW work_mem") == [{"work_mem": "5MB"}]
+            assert db.execute_query("SHOW statement_timeout") == [{"statement_timeout": "10500ms"}]
+
     def test_the_server_sees_the_application_name(self, url: str):
         with manager_of(url, sync_driver=self.driver, application_name="billing") as db:
             assert db.execute_query("SHOW application_name") == [{"application_name": "billing"}]
@@ -204,9 +228,35 @@ class _SyncPostgres(SyncSqlContract):
 class TestPg8000(_SyncPostgres):
     driver: ClassVar[str] = "pg8000"
 
+    def test_a_proof_that_the_driver_does_not_accept_is_our_error(
+        self, db: SyncPostgresConnectionManager, url: str
+    ):
+        with db.session() as session:
+            session.execute_query("SET LOCAL scram_iterations = 1")  # fewer than it accepts
+            session.execute_query("CREATE ROLE weak LOGIN PASSWORD 'hunter2'")
+        try:
+            with pytest.raises(RejectedError, match="4096") as caught:
+                manager_of(f"postgresql://weak:hunter2@{url.rpartition('@')[2]}").connect()
+            assert "hunter2" not in str(caught.value)
+        finally:
+            db.execute_query("DROP ROLE weak")
+
 
 class TestPsycopg(_SyncPostgres):
     driver: ClassVar[str] = "psycopg"
+
+    def test_a_value_that_the_driver_has_no_type_for_is_not_quoted(
+        self, db: SyncPostgresConnectionManager
+    ):
+        with pytest.raises(RejectedError, match="a value does not fit") as caught:
+            db.execute_query("SELECT CAST('12345-06-07' AS date)")
+        assert "12345" not in str(caught.value)
+
+    def test_a_word_in_the_url_that_the_driver_does_not_know_is_a_configuration_error(
+        self, url: str
+    ):
+        with pytest.raises(ConfigurationError, match="`url` cannot be read"):
+            manager_of(f"{url}?pasword=hunter2", sync_driver="psycopg").connect()
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

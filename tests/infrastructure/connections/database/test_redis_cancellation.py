@@ -6,12 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from infrastructure.connections.database.redis import (
-    RedisConnectionManager,
-    RedisConnectionSettings,
-)
+from infrastructure.connections.database.redis import RedisConnectionManager
 from infrastructure.servers.base import LocalServer
-from tests.redis_address import address
+from tests.redis import made_for
 
 #: How often the event loop turned before; an answer takes about ten turns.
 MOMENTS = range(0, 90, 2)
@@ -19,9 +16,7 @@ MOMENTS = range(0, 90, 2)
 
 @pytest.fixture
 async def manager(valkey: LocalServer) -> AsyncIterator[RedisConnectionManager]:
-    found = address(valkey.url, max_connections=4)
-    settings = RedisConnectionSettings.model_validate(found)
-    async with RedisConnectionManager(settings, name="db.default") as manager:
+    async with made_for(valkey, max_connections=4) as manager:
         yield manager
 
 

@@ -2,14 +2,10 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
 
 import pytest
 
-from infrastructure.connections.database.redis import (
-    RedisConnectionManager,
-    RedisConnectionSettings,
-)
+from infrastructure.connections.database.redis import RedisConnectionManager
 from infrastructure.connections.database.redis.lease import Lease, LeaseLostError
 from infrastructure.errors import (
     ConfigurationError,
@@ -19,130 +15,123 @@ from infrastructure.errors import (
 )
 from infrastructure.observability.telemetry import hook
 from infrastructure.servers.base import LocalServer
-from infrastructure.servers.valkey_cluster import ValkeyCluster
-from infrastructure.servers.valkey_sentinel import ValkeySentinels
 from tests.faults.proxy import FaultProxy
 from tests.infrastructure.stores import Follower
-from tests.redis_address import address, cluster_address, sentinel_address
+from tests.redis import made, made_for
+from tests.redis_address import address
 
 KEY = "{orders}:lock"
+NOWHERE = {"host": "127.0.0.1", "port": 1}
 
 
-def _manager(url: str) -> RedisConnectionManager:
-    settings = RedisConnectionSettings.model_validate(address(url))
-    return RedisConnectionManager(settings, name="db.default")
+@pytest.fixture(autouse=True)
+async def free(redis: RedisConnectionManager) -> None:
+    await redis.execute("DEL", KEY, f"{KEY}:queue", f"{KEY}:waiting")
 
 
-@pytest.fixture
-async def manager(valkey: LocalServer) -> AsyncIterator[RedisConnectionManager]:
-    async with _manager(valkey.url) as manager:
-        await manager.execute("DEL", KEY, f"{KEY}:queue", f"{KEY}:waiting")
-        yield manager
-
-
-async def _queued(manager: RedisConnectionManager, count: int) -> None:
+async def _queued(redis: RedisConnectionManager, count: int) -> None:
     async with asyncio.timeout(5):
-        while await manager.execute("ZCARD", f"{KEY}:queue") != count:
+        while await redis.execute("ZCARD", f"{KEY}:queue") != count:
             pass
 
 
-async def test_one_at_a_time_holds_a_lock(manager: RedisConnectionManager) -> None:
+async def test_one_at_a_time_holds_a_lock(redis: RedisConnectionManager) -> None:
     inside, most = 0, 0
 
     async def work() -> None:
         nonlocal inside, most
-        async with manager.lock("orders"):
+        async with redis.lock("orders"):
             inside += 1
             most = max(most, inside)
-            await manager.execute("PING")
+            await redis.execute("PING")
             inside -= 1
 
     await asyncio.gather(*(work() for _ in range(10)))
     assert most == 1
 
 
-async def test_tokens_rise_from_holder_to_holder(manager: RedisConnectionManager) -> None:
+async def test_tokens_rise_from_holder_to_holder(redis: RedisConnectionManager) -> None:
     tokens = []
     for _ in range(20):
-        async with manager.lock("orders") as lock:
+        async with redis.lock("orders") as lock:
             assert lock.is_held
             tokens.append(lock.token)
     assert tokens == sorted(set(tokens))
 
 
 async def test_tokens_rise_even_when_the_server_lost_its_data(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
-    async with manager.lock("orders") as first:
+    async with redis.lock("orders") as first:
         pass
-    await manager.execute("DEL", KEY)
-    async with manager.lock("orders") as second:
+    await redis.execute("DEL", KEY)
+    async with redis.lock("orders") as second:
         assert second.token > first.token
 
 
-async def test_who_waited_is_served_in_order(manager: RedisConnectionManager) -> None:
+async def test_who_waited_is_served_in_order(redis: RedisConnectionManager) -> None:
     served: list[int] = []
 
     async def work(number: int) -> None:
-        async with manager.lock("orders"):
+        async with redis.lock("orders"):
             served.append(number)
 
-    async with manager.lock("orders"):
+    async with redis.lock("orders"):
         waiting = []
         for number in range(4):
             waiting.append(asyncio.create_task(work(number)))
-            await _queued(manager, number + 1)
+            await _queued(redis, number + 1)
     await asyncio.gather(*waiting)
     assert served == [0, 1, 2, 3]
 
 
-async def test_nobody_passes_those_who_wait(manager: RedisConnectionManager) -> None:
-    async with manager.lock("orders"):
-        waiting = asyncio.create_task(_held_once(manager))
-        await _queued(manager, 1)
+async def test_nobody_passes_those_who_wait(redis: RedisConnectionManager) -> None:
+    async with redis.lock("orders"):
+        waiting = asyncio.create_task(_held_once(redis))
+        await _queued(redis, 1)
     with pytest.raises(OverloadedError):
-        async with manager.lock("orders", wait_seconds=0):
+        async with redis.lock("orders", wait_seconds=0):
             pass
     await waiting
 
 
-async def _held_once(manager: RedisConnectionManager) -> None:
-    async with manager.lock("orders"):
+async def _held_once(redis: RedisConnectionManager) -> None:
+    async with redis.lock("orders"):
         pass
 
 
 async def test_a_wait_is_bounded_and_leaves_no_place_in_the_queue(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
-    async with manager.lock("orders"):
+    async with redis.lock("orders"):
         with pytest.raises(OverloadedError, match=r"db\.default: lock 'orders' was not had within"):
-            async with manager.lock("orders", wait_seconds=0.05):
+            async with redis.lock("orders", wait_seconds=0.05):
                 pass
-        await _queued(manager, 0)
+        await _queued(redis, 0)
 
 
 async def test_a_cancelled_wait_leaves_no_place_in_the_queue(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
-    async with manager.lock("orders"):
-        waiting = asyncio.create_task(_held_once(manager))
-        await _queued(manager, 1)
+    async with redis.lock("orders"):
+        waiting = asyncio.create_task(_held_once(redis))
+        await _queued(redis, 1)
         waiting.cancel()
-        await _queued(manager, 0)
+        await _queued(redis, 0)
 
 
-async def test_a_long_body_keeps_its_lock(manager: RedisConnectionManager) -> None:
-    async with manager.lock("orders", lease_seconds=0.6) as lock:
-        first = int(await manager.execute("HGET", KEY, "until"))
+async def test_a_long_body_keeps_its_lock(redis: RedisConnectionManager) -> None:
+    async with redis.lock("orders", lease_seconds=0.3) as lock:
+        first = int(await redis.execute("HGET", KEY, "until"))
         async with asyncio.timeout(5):
-            while int(await manager.execute("HGET", KEY, "until")) < first + 600_000:
+            while int(await redis.execute("HGET", KEY, "until")) < first + 300_000:
                 lock.check()
 
 
-async def test_a_holder_whose_lock_was_taken_is_cut(manager: RedisConnectionManager) -> None:
+async def test_a_holder_whose_lock_was_taken_is_cut(redis: RedisConnectionManager) -> None:
     with pytest.raises(LeaseLostError, match=r"db\.default: lock 'orders' was not held to the end"):
-        async with manager.lock("orders", lease_seconds=0.6) as lock:
-            await manager.execute("HSET", KEY, "holder", "somebody")
+        async with redis.lock("orders", lease_seconds=0.3) as lock:
+            await redis.execute("HSET", KEY, "holder", "somebody")
             try:
                 await asyncio.Event().wait()
             finally:
@@ -152,26 +141,26 @@ async def test_a_holder_whose_lock_was_taken_is_cut(manager: RedisConnectionMana
 
 
 async def test_a_body_that_ends_after_its_lock_was_taken_is_told(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
     with pytest.raises(LeaseLostError):
-        async with manager.lock("orders"):
-            await manager.execute("HSET", KEY, "holder", "somebody")
-    assert await manager.execute("HGET", KEY, "holder") == b"somebody"
+        async with redis.lock("orders"):
+            await redis.execute("HSET", KEY, "holder", "somebody")
+    assert await redis.execute("HGET", KEY, "holder") == b"somebody"
 
 
-async def test_the_error_of_the_body_is_the_error(manager: RedisConnectionManager) -> None:
+async def test_the_error_of_the_body_is_the_error(redis: RedisConnectionManager) -> None:
     with pytest.raises(TimeoutError, match="of the body"):
-        async with manager.lock("orders"):
+        async with redis.lock("orders"):
             raise TimeoutError("of the body")
-    assert await manager.execute("HEXISTS", KEY, "holder") == 0
+    assert await redis.execute("HEXISTS", KEY, "holder") == 0
 
 
-async def test_a_cancelled_body_gives_its_lock_back(manager: RedisConnectionManager) -> None:
+async def test_a_cancelled_body_gives_its_lock_back(redis: RedisConnectionManager) -> None:
     entered = asyncio.Event()
 
     async def work() -> None:
-        async with manager.lock("orders"):
+        async with redis.lock("orders"):
             entered.set()
             await asyncio.Event().wait()
 
@@ -180,20 +169,20 @@ async def test_a_cancelled_body_gives_its_lock_back(manager: RedisConnectionMana
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
-    async with manager.lock("orders", wait_seconds=0):
+    async with redis.lock("orders", wait_seconds=0):
         pass
 
 
 async def test_the_wait_for_a_lock_is_observed_and_not_the_body(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
     follower = Follower()
     hook.listen(follower)
     try:
-        async with manager.lock("orders"):
+        async with redis.lock("orders"):
             assert follower.told == ["db.default.lock", "ok"]
         with pytest.raises(OverloadedError):
-            async with manager.lock("orders"), manager.lock("orders", wait_seconds=0):
+            async with redis.lock("orders"), redis.lock("orders", wait_seconds=0):
                 pass
     finally:
         hook.leave(follower)
@@ -201,7 +190,7 @@ async def test_the_wait_for_a_lock_is_observed_and_not_the_body(
 
 
 async def test_closing_the_connection_cuts_the_holder_and_stays_closed(valkey: LocalServer) -> None:
-    manager, entered = _manager(valkey.url), asyncio.Event()
+    manager, entered = made_for(valkey), asyncio.Event()
 
     async def work() -> None:
         async with manager.lock("closing"):
@@ -217,7 +206,7 @@ async def test_closing_the_connection_cuts_the_holder_and_stays_closed(valkey: L
 
 
 async def test_a_lock_that_cannot_be_had_says_why() -> None:
-    manager = _manager("redis://127.0.0.1:1")
+    manager = made(NOWHERE)
     with pytest.raises(UnavailableError):
         async with manager.lock("orders"):
             pass
@@ -230,7 +219,7 @@ async def test_a_lock_that_cannot_be_had_says_why() -> None:
 
 @pytest.mark.parametrize("seconds", [-1, math.nan, math.inf, 1e300])
 async def test_times_that_are_none_are_refused(seconds: float) -> None:
-    manager = _manager("redis://127.0.0.1:1")
+    manager = made(NOWHERE)
     with pytest.raises(ConfigurationError, match=r"db\.default: lease_seconds"):
         manager.lock("orders", lease_seconds=seconds)
 
@@ -238,7 +227,7 @@ async def test_times_that_are_none_are_refused(seconds: float) -> None:
 @pytest.mark.parametrize("seconds", [-1, math.nan])
 async def test_a_wait_that_is_none_is_refused(seconds: float) -> None:
     with pytest.raises(ConfigurationError, match=r"db\.default: wait_seconds"):
-        async with _manager("redis://127.0.0.1:1").lock("orders", wait_seconds=seconds):
+        async with made(NOWHERE).lock("orders", wait_seconds=seconds):
             pass
 
 
@@ -259,9 +248,7 @@ async def test_a_lock_granted_while_the_connection_is_closed_is_cut_and_stays_cl
 ) -> None:
     server = address(valkey.url)
     async with FaultProxy(server["host"], server["port"]) as proxy:
-        found = address(valkey.url, port=proxy.port, drain_timeout_seconds=1)
-        settings = RedisConnectionSettings.model_validate(found)
-        manager = RedisConnectionManager(settings, name="db.default")
+        manager = made_for(valkey, port=proxy.port, drain_timeout_seconds=1)
         async with manager.lock("granted"):
             pass
         proxy.delay(0.1)
@@ -283,17 +270,8 @@ async def test_a_lock_granted_while_the_connection_is_closed_is_cut_and_stays_cl
         assert manager.loop is None
 
 
-@pytest.mark.parametrize("shape", ["cluster", "sentinels"])
-async def test_every_shape_of_servers_has_locks(
-    shape: str, valkey_cluster: ValkeyCluster, valkey_sentinels: ValkeySentinels
-) -> None:
-    found = {
-        "cluster": cluster_address(valkey_cluster),
-        "sentinels": sentinel_address(valkey_sentinels),
-    }
-    settings = RedisConnectionSettings.model_validate(found[shape])
-    manager = RedisConnectionManager(settings, name="db.default")
-    async with manager, manager.lock("orders"):
+async def test_every_shape_of_servers_has_locks(redis_of_many: RedisConnectionManager) -> None:
+    async with redis_of_many.lock("orders"):
         with pytest.raises(OverloadedError):
-            async with manager.lock("orders", wait_seconds=0):
+            async with redis_of_many.lock("orders", wait_seconds=0):
                 pass

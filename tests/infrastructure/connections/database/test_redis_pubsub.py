@@ -1,15 +1,12 @@
 """Publications: heard as they are made, and a gap told where some may have been missed."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
 from infrastructure.connections.database.redis import (
     Gap,
     RedisConnectionManager,
-    RedisConnectionSettings,
 )
 from infrastructure.connections.database.redis.pubsub import Publication, Subscription
 from infrastructure.errors import (
@@ -21,24 +18,8 @@ from infrastructure.errors import (
 from infrastructure.servers.base import LocalServer
 from infrastructure.servers.valkey_cluster import ValkeyCluster
 from infrastructure.servers.valkey_sentinel import ValkeySentinels
-from tests.redis_address import address, cluster_address, sentinel_address
-
-
-def _made(found: dict[str, Any]) -> RedisConnectionManager:
-    settings = RedisConnectionSettings.model_validate(found)
-    return RedisConnectionManager(settings, name="db.default")
-
-
-@pytest.fixture
-async def manager(valkey: LocalServer) -> AsyncIterator[RedisConnectionManager]:
-    async with _made(address(valkey.url)) as manager:
-        yield manager
-
-
-@pytest.fixture
-async def cluster(valkey_cluster: ValkeyCluster) -> AsyncIterator[RedisConnectionManager]:
-    async with _made(cluster_address(valkey_cluster)) as manager:
-        yield manager
+from tests.redis import made, made_for
+from tests.redis_address import address, sentinel_address
 
 
 async def _next(heard: Subscription) -> Publication | Gap:
@@ -46,22 +27,22 @@ async def _next(heard: Subscription) -> Publication | Gap:
         return await anext(heard)
 
 
-async def test_what_is_published_on_a_channel_is_heard(manager: RedisConnectionManager) -> None:
-    async with manager.subscribe("news", "sport") as heard:
+async def test_what_is_published_on_a_channel_is_heard(redis: RedisConnectionManager) -> None:
+    async with redis.subscribe("news", "sport") as heard:
         assert heard.is_live
-        await manager.execute("PUBLISH", "news", "one")
-        await manager.execute("PUBLISH", "weather", "not heard")
-        await manager.execute("PUBLISH", "sport", b"\xff\x00")
+        await redis.execute("PUBLISH", "news", "one")
+        await redis.execute("PUBLISH", "weather", "not heard")
+        await redis.execute("PUBLISH", "sport", b"\xff\x00")
         assert await _next(heard) == Publication("news", b"one")
         assert await _next(heard) == Publication("sport", b"\xff\x00")
 
 
 async def test_what_matches_a_pattern_is_heard_with_the_pattern(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
-    async with manager.subscribe("orders.7", patterns=["orders.*", "users.*"]) as heard:
-        await manager.execute("PUBLISH", "orders.7", "x")
-        await manager.execute("PUBLISH", "users.1", "y")
+    async with redis.subscribe("orders.7", patterns=["orders.*", "users.*"]) as heard:
+        await redis.execute("PUBLISH", "orders.7", "x")
+        await redis.execute("PUBLISH", "users.1", "y")
         found = [await _next(heard) for _ in range(3)]
     assert found == [
         Publication("orders.7", b"x"),
@@ -71,37 +52,37 @@ async def test_what_matches_a_pattern_is_heard_with_the_pattern(
 
 
 async def test_what_comes_while_other_channels_are_subscribed_to_is_not_lost(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
     is_over = False
 
     async def publish() -> None:
         while not is_over:
-            await manager.execute("PUBLISH", "busy", "x")
+            await redis.execute("PUBLISH", "busy", "x")
 
     publishing = asyncio.create_task(publish())
     others = [f"quiet-{number}" for number in range(2000)]
-    async with manager.subscribe("busy", patterns=others) as heard:
+    async with redis.subscribe("busy", patterns=others) as heard:
         assert await _next(heard) == Publication("busy", b"x")
         is_over = True
         await publishing
 
 
 async def test_a_channel_whose_name_is_no_text_ends_nothing(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
-    async with manager.subscribe(patterns=["binary*"]) as heard:
-        await manager.execute("PUBLISH", b"binary\xff", "x")
+    async with redis.subscribe(patterns=["binary*"]) as heard:
+        await redis.execute("PUBLISH", b"binary\xff", "x")
         found = await _next(heard)
         assert found == Publication("binary\udcff", b"x", pattern="binary*")
 
 
 async def test_a_reader_that_is_too_slow_is_told_how_many_it_missed(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
-    async with manager.subscribe("news", capacity=3) as heard:
+    async with redis.subscribe("news", capacity=3) as heard:
         for number in range(5):
-            await manager.execute("PUBLISH", "news", number)
+            await redis.execute("PUBLISH", "news", number)
         async with asyncio.timeout(5):
             while heard._dropped < 2:  # noqa: ASYNC110 - bounded, and nobody else tells
                 await asyncio.sleep(0)
@@ -112,7 +93,7 @@ async def test_a_reader_that_is_too_slow_is_told_how_many_it_missed(
 
 
 async def test_a_subscription_ends_when_the_connection_is_closed(valkey: LocalServer) -> None:
-    manager = _made(address(valkey.url))
+    manager = made_for(valkey)
     tasks = asyncio.all_tasks()
     async with manager.subscribe("news") as heard:
         reading = asyncio.create_task(anext(heard, None))
@@ -124,51 +105,75 @@ async def test_a_subscription_ends_when_the_connection_is_closed(valkey: LocalSe
     assert asyncio.all_tasks() == tasks
 
 
-async def test_a_subscription_goes_on_with_other_settings(manager: RedisConnectionManager) -> None:
-    async with manager.subscribe("news") as heard:
-        assert await manager.rotate(client_name="renamed")
+async def test_a_subscription_asked_for_while_the_connection_is_closed_ends_with_it(
+    valkey: LocalServer,
+) -> None:
+    async def hear(manager: RedisConnectionManager) -> None:
+        async with manager.subscribe("sport") as heard:
+            await anext(heard, None)
+
+    for turns in range(9):
+        manager = made_for(valkey)
+        async with manager.subscribe("news"):  # its end takes closing a while
+            closing = asyncio.create_task(manager.disconnect())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if closing.done():
+                break
+            asking = asyncio.create_task(hear(manager))
+            await closing
+            await asyncio.wait((asking,), timeout=5)
+            assert asking.done(), f"it goes on, asked for after {turns} turns"
+            assert isinstance(asking.exception(), UnavailableError | None)
+            assert manager.loop is None
+    assert turns
+
+
+async def test_a_subscription_goes_on_with_other_settings(redis: RedisConnectionManager) -> None:
+    async with redis.subscribe("news") as heard:
+        assert await redis.rotate(client_name="renamed")
         assert await _next(heard) == Gap()
-        await manager.execute("PUBLISH", "news", "one")
+        await redis.execute("PUBLISH", "news", "one")
         assert await _next(heard) == Publication("news", b"one")
-        listed = await manager.execute("CLIENT LIST", "TYPE", "PUBSUB")
+        listed = await redis.execute("CLIENT LIST", "TYPE", "PUBSUB")
         assert "renamed" in [each["name"] for each in listed]
 
 
 async def test_a_subscription_that_cannot_be_had_says_why(
-    manager: RedisConnectionManager, valkey: LocalServer
+    redis: RedisConnectionManager, valkey: LocalServer
 ) -> None:
-    await manager.execute("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "+@all", "resetchannels")
-    found = address(valkey.url, username="deaf", password="secret", connect_timeout_seconds=0.5)
-    async with _made(found) as deaf:
+    await redis.execute("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "+@all", "resetchannels")
+    found = {"username": "deaf", "password": "secret", "connect_timeout_seconds": 0.2}
+    async with made_for(valkey, **found) as deaf:
         with pytest.raises(RejectedError, match="refused the credentials, or what they may not do"):
             async with deaf.subscribe("news"):
                 pass
     with pytest.raises(UnavailableError):
-        async with _made(address("redis://127.0.0.1:1")).subscribe("news"):
+        async with made({"host": "127.0.0.1", "port": 1}).subscribe("news"):
             pass
 
 
-async def test_a_subscription_that_cannot_work_is_refused(manager: RedisConnectionManager) -> None:
+async def test_a_subscription_that_cannot_work_is_refused(redis: RedisConnectionManager) -> None:
     with pytest.raises(ConfigurationError, match="channels or patterns"):
-        manager.subscribe()
+        redis.subscribe()
     with pytest.raises(ConfigurationError, match="no patterns"):
-        manager.subscribe("a", patterns=["b*"], is_sharded=True)
+        redis.subscribe("a", patterns=["b*"], is_sharded=True)
     with pytest.raises(ConfigurationError, match="above 0"):
-        manager.subscribe("a", capacity=0)
+        redis.subscribe("a", capacity=0)
 
 
 async def test_a_subscription_used_outside_of_async_with_says_so(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
     with pytest.raises(UnsupportedError, match=r"db\.default: .*async with"):
-        await anext(manager.subscribe("news"))
+        await anext(redis.subscribe("news"))
 
 
 async def test_a_subscription_that_ends_while_it_moves_leaves_no_listener(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
     before = asyncio.all_tasks()
-    async with manager.subscribe("news") as heard:
+    async with redis.subscribe("news") as heard:
         moving = asyncio.create_task(heard.move())
         await asyncio.sleep(0)
     await moving
@@ -176,32 +181,32 @@ async def test_a_subscription_that_ends_while_it_moves_leaves_no_listener(
 
 
 async def test_a_subscription_hears_the_new_servers_though_they_could_not_be_had_at_first(
-    manager: RedisConnectionManager, valkey: LocalServer
+    redis: RedisConnectionManager, valkey: LocalServer
 ) -> None:
-    async with manager.subscribe("news") as heard:
+    async with redis.subscribe("news") as heard:
         with pytest.raises(UnavailableError):
-            await manager.rotate(port=1)
+            await redis.rotate(port=1)
         assert not heard.is_live
-        await manager.rotate(port=address(valkey.url)["port"])
+        await redis.rotate(port=address(valkey.url)["port"])
         assert await _next(heard) == Gap()
 
 
 async def test_in_a_cluster_publications_of_every_member_are_heard(
-    cluster: RedisConnectionManager,
+    redis_cluster: RedisConnectionManager,
 ) -> None:
-    async with cluster.subscribe("news") as heard:
+    async with redis_cluster.subscribe("news") as heard:
         for key in "abc":
-            await cluster.execute("PUBLISH", "news", key)
+            await redis_cluster.execute("PUBLISH", "news", key)
             assert await _next(heard) == Publication("news", key.encode())
 
 
 async def test_in_a_cluster_sharded_publications_are_heard_at_their_members(
-    cluster: RedisConnectionManager,
+    redis_cluster: RedisConnectionManager,
 ) -> None:
     channels = ["a", "b", "c", "{a}:2"]
-    async with cluster.subscribe(*channels, is_sharded=True) as heard:
+    async with redis_cluster.subscribe(*channels, is_sharded=True) as heard:
         for channel in channels:
-            assert await cluster.execute("SPUBLISH", channel, "x") == 1
+            assert await redis_cluster.execute("SPUBLISH", channel, "x") == 1
             assert await _next(heard) == Publication(channel, b"x")
 
 
@@ -209,7 +214,7 @@ async def test_publications_at_the_master_of_sentinels_are_heard(
     valkey_sentinels: ValkeySentinels,
 ) -> None:
     async with (
-        _made(sentinel_address(valkey_sentinels)) as manager,
+        made(sentinel_address(valkey_sentinels)) as manager,
         manager.subscribe("news") as heard,
     ):
         await manager.execute("PUBLISH", "news", "x")
@@ -217,19 +222,19 @@ async def test_publications_at_the_master_of_sentinels_are_heard(
 
 
 async def test_a_sharded_channel_whose_slot_moves_is_heard_at_the_other_member(
-    cluster: RedisConnectionManager, valkey_cluster: ValkeyCluster
+    redis_cluster: RedisConnectionManager, valkey_cluster: ValkeyCluster
 ) -> None:
     channel = "moving-channel"
-    slot = str(await cluster.execute("CLUSTER KEYSLOT", channel))
+    slot = str(await redis_cluster.execute("CLUSTER KEYSLOT", channel))
     names = [
         valkey_cluster.ask(member, "CLUSTER", "MYID").split()[-1].decode() for member in range(3)
     ]
     home = next(at for at in range(3) if _holds(valkey_cluster, at, names[at], int(slot)))
-    async with cluster.subscribe(channel, is_sharded=True) as heard:
+    async with redis_cluster.subscribe(channel, is_sharded=True) as heard:
         try:
             _move(valkey_cluster, slot, names[(home + 1) % 3])
             assert await _next(heard) == Gap()
-            assert await cluster.execute("SPUBLISH", channel, "x") == 1
+            assert await redis_cluster.execute("SPUBLISH", channel, "x") == 1
             assert await _next(heard) == Publication(channel, b"x")
         finally:
             _move(valkey_cluster, slot, names[home])

@@ -1,18 +1,10 @@
 """Scripts, pipelines and transactions: several commands as one call."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from infrastructure.connections.database.redis import (
-    RedisConnectionManager,
-    RedisConnectionSettings,
-)
+from infrastructure.connections.database.redis import RedisConnectionManager
 from infrastructure.connections.database.redis.scripts import RedisScript, beside
 from infrastructure.errors import ConfigurationError, RejectedError, UnsupportedError
-from infrastructure.servers.base import LocalServer
-from infrastructure.servers.valkey_cluster import ValkeyCluster
-from tests.redis_address import address, cluster_address
 
 MOVE = RedisScript(
     "move",
@@ -24,44 +16,39 @@ return redis.call('INCRBY', KEYS[2], ARGV[1])""",
 )
 
 
-@pytest.fixture
-async def manager(valkey: LocalServer) -> AsyncIterator[RedisConnectionManager]:
-    settings = RedisConnectionSettings.model_validate(address(valkey.url))
-    async with RedisConnectionManager(settings, name="db.default") as manager:
-        await manager.execute("DEL", "from", "to", "text")
-        manager.add_script(MOVE)
-        yield manager
+@pytest.fixture(autouse=True)
+async def nothing_there(redis: RedisConnectionManager) -> None:
+    await redis.execute("DEL", "from", "to", "text")
+    redis.add_script(MOVE)
 
 
 @pytest.fixture
-async def cluster(valkey_cluster: ValkeyCluster) -> AsyncIterator[RedisConnectionManager]:
-    settings = RedisConnectionSettings.model_validate(cluster_address(valkey_cluster))
-    async with RedisConnectionManager(settings, name="db.default") as manager:
-        manager.add_script(MOVE)
-        yield manager
+def cluster(redis_cluster: RedisConnectionManager) -> RedisConnectionManager:
+    redis_cluster.add_script(MOVE)
+    return redis_cluster
 
 
-async def test_a_script_is_called_by_its_name(manager: RedisConnectionManager) -> None:
-    assert await manager.call_script("move", ["from", "to"], [5]) == 5
-    assert await manager.execute("MGET", "from", "to") == [b"-5", b"5"]
+async def test_a_script_is_called_by_its_name(redis: RedisConnectionManager) -> None:
+    assert await redis.call_script("move", ["from", "to"], [5]) == 5
+    assert await redis.execute("MGET", "from", "to") == [b"-5", b"5"]
 
 
 async def test_a_server_that_forgot_a_script_is_told_it_again_and_runs_it_once(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
-    await manager.call_script("move", ["from", "to"], [1])
-    await manager.execute("SCRIPT", "FLUSH")
-    assert await manager.call_script("move", ["from", "to"], [1]) == 2
+    await redis.call_script("move", ["from", "to"], [1])
+    await redis.execute("SCRIPT", "FLUSH")
+    assert await redis.call_script("move", ["from", "to"], [1]) == 2
 
 
 async def test_the_text_of_a_script_is_sent_to_a_server_once(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
-    await manager.execute("SCRIPT", "FLUSH")
-    await manager.execute("CONFIG", "RESETSTAT")
+    await redis.execute("SCRIPT", "FLUSH")
+    await redis.execute("CONFIG", "RESETSTAT")
     for _ in range(3):
-        await manager.call_script("move", ["from", "to"], [1])
-    stats = await manager.execute("INFO", "commandstats")
+        await redis.call_script("move", ["from", "to"], [1])
+    stats = await redis.execute("INFO", "commandstats")
     assert stats["cmdstat_eval"]["calls"] == 1
     assert stats["cmdstat_evalsha"]["calls"] == 3
 
@@ -71,34 +58,34 @@ async def test_the_text_of_a_script_is_sent_to_a_server_once(
     [(["from"], [1], "takes 2 keys, and was given 1"), (["a", "b"], [], "takes 1 arguments")],
 )
 async def test_a_script_called_with_other_numbers_is_not_sent(
-    manager: RedisConnectionManager, keys: list[str], arguments: list[int], told: str
+    redis: RedisConnectionManager, keys: list[str], arguments: list[int], told: str
 ) -> None:
     with pytest.raises(UnsupportedError, match=f"db.default: script 'move' {told}"):
-        await manager.call_script("move", keys, arguments)
-    assert await manager.execute("EXISTS", "from", "a") == 0
+        await redis.call_script("move", keys, arguments)
+    assert await redis.execute("EXISTS", "from", "a") == 0
 
 
 async def test_a_script_nobody_added_is_told_with_those_there_are(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
     with pytest.raises(ConfigurationError, match="Did you mean 'move'"):
-        await manager.call_script("moves", ["from", "to"], [1])
+        await redis.call_script("moves", ["from", "to"], [1])
 
 
 async def test_two_scripts_of_one_name_are_refused_and_the_same_twice_is_not(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
-    manager.add_script(MOVE)
+    redis.add_script(MOVE)
     with pytest.raises(ConfigurationError, match="another script 'move'"):
-        manager.add_script(RedisScript("move", "return 1", keys=0))
+        redis.add_script(RedisScript("move", "return 1", keys=0))
 
 
 async def test_an_error_of_a_script_is_a_refusal_with_its_word(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
-    manager.add_script(RedisScript("no", "return redis.error_reply('TOOSMALL x')", keys=0))
+    redis.add_script(RedisScript("no", "return redis.error_reply('TOOSMALL x')", keys=0))
     with pytest.raises(RejectedError, match="TOOSMALL"):
-        await manager.call_script("no")
+        await redis.call_script("no")
 
 
 async def test_in_a_cluster_a_script_finds_the_member_and_is_told_to_each(
@@ -129,10 +116,10 @@ def test_a_name_that_leaves_no_way_to_a_key_beside_it_is_refused(name: str) -> N
         beside(name, ":x")
 
 
-async def test_many_commands_are_answered_in_order(manager: RedisConnectionManager) -> None:
+async def test_many_commands_are_answered_in_order(redis: RedisConnectionManager) -> None:
     commands = [("SET", "to", 1), ("INCR", "to"), ("GET", "to")]
-    assert await manager.execute_many(commands) == [True, 2, b"2"]
-    assert await manager.execute_many([]) == []
+    assert await redis.execute_many(commands) == [True, 2, b"2"]
+    assert await redis.execute_many([]) == []
 
 
 async def test_in_a_cluster_many_commands_go_to_their_members(
@@ -143,28 +130,28 @@ async def test_in_a_cluster_many_commands_go_to_their_members(
     assert found == [key.encode() for key in "abcdef"]
 
 
-async def test_a_transaction_is_answered_in_order(manager: RedisConnectionManager) -> None:
+async def test_a_transaction_is_answered_in_order(redis: RedisConnectionManager) -> None:
     commands = [("SET", "to", 1), ("INCR", "to"), ("HSET", "hash", "a", 1), ("HGETALL", "hash")]
-    assert (await manager.transaction([("DEL", "hash"), *commands]))[1:] == [
+    assert (await redis.transaction([("DEL", "hash"), *commands]))[1:] == [
         *(True, 2, 1),
         {b"a": b"1"},
     ]
 
 
 async def test_a_transaction_with_a_command_that_is_none_runs_nothing(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
     with pytest.raises(RejectedError):
-        await manager.transaction([("SET", "to", 1), ("NOSUCH", "to")])
-    assert await manager.execute("GET", "to") is None
+        await redis.transaction([("SET", "to", 1), ("NOSUCH", "to")])
+    assert await redis.execute("GET", "to") is None
 
 
 async def test_a_command_that_fails_inside_a_transaction_is_told(
-    manager: RedisConnectionManager,
+    redis: RedisConnectionManager,
 ) -> None:
     with pytest.raises(RejectedError, match="WRONGTYPE"):
-        await manager.transaction([("SET", "text", "x"), ("LPUSH", "text", "y")])
-    assert await manager.execute("GET", "text") == b"x"
+        await redis.transaction([("SET", "text", "x"), ("LPUSH", "text", "y")])
+    assert await redis.execute("GET", "text") == b"x"
 
 
 async def test_a_cluster_refuses_a_transaction_before_it_is_sent(

@@ -1,15 +1,12 @@
 """Deliveries are counted fairly: what was never begun is none, and what is given up is kept."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 
 from infrastructure.connections.database.redis import (
     LeaseLostError,
     RedisConnectionManager,
-    RedisConnectionSettings,
     RedisStream,
     StreamConsumer,
     StreamMessage,
@@ -17,25 +14,9 @@ from infrastructure.connections.database.redis import (
 from infrastructure.connections.database.redis.stream_group import ConsumerOptions, StreamGroup
 from infrastructure.errors import ConfigurationError, UnsupportedError
 from infrastructure.servers.base import LocalServer
-from tests.redis_address import address
+from tests.redis import made, made_for
 
 SHORT_SECONDS = 0.3
-
-
-@pytest.fixture
-async def manager(valkey: LocalServer) -> AsyncIterator[RedisConnectionManager]:
-    async with _manager(valkey) as manager:
-        yield manager
-
-
-def _manager(valkey: LocalServer) -> RedisConnectionManager:
-    settings = RedisConnectionSettings.model_validate(address(valkey.url))
-    return RedisConnectionManager(settings, name="db.default")
-
-
-@pytest.fixture
-def stream(manager: RedisConnectionManager) -> RedisStream:
-    return manager.stream(f"jobs-{secrets.token_hex(4)}")
 
 
 async def _next(consumer: StreamConsumer) -> StreamMessage:
@@ -56,12 +37,27 @@ async def test_what_was_taken_in_advance_and_never_begun_counts_as_no_delivery(
         assert (message.fields, message.deliveries) == ({"n": b"1"}, 1)
 
 
+async def test_what_comes_to_a_reader_that_has_ended_is_given_back(
+    redis: RedisConnectionManager, stream: RedisStream
+) -> None:
+    async with stream.consumer("workers") as early:
+        waiting = asyncio.create_task(anext(early, None))
+        async with asyncio.timeout(5):
+            while not early._claim_at or not redis.pool_stats().in_use:  # noqa: ASYNC110 - bounded, and nobody else tells
+                await asyncio.sleep(0)
+    await stream.publish({"n": 1})
+    assert await waiting is None
+    late = stream.consumer("workers", lease_seconds=SHORT_SECONDS)
+    async with late, await _next(late) as message:
+        assert message.deliveries == 1
+
+
 async def test_closing_the_connection_gives_back_what_was_taken_in_advance(
-    valkey: LocalServer, manager: RedisConnectionManager, stream: RedisStream
+    valkey: LocalServer, redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
     for number in range(2):
         await stream.publish({"n": number})
-    other = _manager(valkey)
+    other = made_for(valkey)
     async with other.stream(stream.name).consumer("workers", prefetch=2) as early:
         async with await _next(early):
             pass
@@ -72,7 +68,7 @@ async def test_closing_the_connection_gives_back_what_was_taken_in_advance(
 
 
 async def test_a_dead_letter_too_wide_for_a_script_keeps_its_fields_all_the_same(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
     wide = {f"f{number}": number for number in range(4000)}
     await stream.publish(wide)
@@ -87,27 +83,27 @@ async def test_a_dead_letter_too_wide_for_a_script_keeps_its_fields_all_the_same
             pass
         waiting = asyncio.create_task(anext(consumer))
         async with asyncio.timeout(5):
-            while not await manager.execute("XLEN", stream.dead_letters):
+            while not await redis.execute("XLEN", stream.dead_letters):
                 pass
         waiting.cancel()
     unpacked = "return cmsgpack.unpack(redis.call('XRANGE', KEYS[1], '-', '+')[1][2][2])"
-    flat = await manager.execute("EVAL", unpacked, 1, stream.dead_letters)
+    flat = await redis.execute("EVAL", unpacked, 1, stream.dead_letters)
     assert dict(zip(flat[::2], flat[1::2], strict=True)) == {
         name.encode(): str(value).encode() for name, value in wide.items()
     }
 
 
 async def test_tidying_a_stream_that_was_removed_meanwhile_is_harmless(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
     keys = (stream.name, stream.dead_letters)
-    group = StreamGroup(manager, keys, name="workers", consumer="one", options=ConsumerOptions())
+    group = StreamGroup(redis, keys, name="workers", consumer="one", options=ConsumerOptions())
     await group.tidy()
-    assert await manager.execute("EXISTS", stream.name) == 0
+    assert await redis.execute("EXISTS", stream.name) == 0
 
 
 async def test_work_that_outlived_its_lease_ends_without_a_word_about_the_next_one(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
     """The same reader was given the entry again; that one is renewed all the same."""
     await stream.publish({"n": 1})
@@ -148,6 +144,5 @@ async def test_work_by_no_task_at_once_is_refused(stream: RedisStream) -> None:
 
 
 async def test_a_stream_whose_name_cannot_be_used_says_where() -> None:
-    settings = RedisConnectionSettings.model_validate({"host": "127.0.0.1"})
     with pytest.raises(UnsupportedError, match=r"db\.default: 'a}b' cannot be used"):
-        RedisConnectionManager(settings, name="db.default").stream("a}b")
+        made({"host": "127.0.0.1"}).stream("a}b")

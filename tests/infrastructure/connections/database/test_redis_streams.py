@@ -2,38 +2,20 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import ValidationError
 
-from infrastructure.connections.database.redis import (
-    RedisConnectionManager,
-    RedisConnectionSettings,
-)
+from infrastructure.connections.database.redis import RedisConnectionManager
 from infrastructure.connections.database.redis.consumers import StreamConsumer
 from infrastructure.connections.database.redis.lease import LeaseLostError
 from infrastructure.connections.database.redis.stream_message import StreamMessage
 from infrastructure.connections.database.redis.streams import RedisStream
 from infrastructure.errors import ConfigurationError, UnsupportedError
 from infrastructure.servers.base import LocalServer
-from infrastructure.servers.valkey_cluster import ValkeyCluster
-from infrastructure.servers.valkey_sentinel import ValkeySentinels
-from tests.redis_address import address, cluster_address, sentinel_address
+from tests.redis import made_for
 
 SHORT_SECONDS = 0.3
-
-
-@pytest.fixture
-async def manager(valkey: LocalServer) -> AsyncIterator[RedisConnectionManager]:
-    settings = RedisConnectionSettings.model_validate(address(valkey.url))
-    async with RedisConnectionManager(settings, name="db.default") as manager:
-        yield manager
-
-
-@pytest.fixture
-def stream(manager: RedisConnectionManager) -> RedisStream:
-    return manager.stream(f"jobs-{secrets.token_hex(4)}")
 
 
 async def _next(consumer: StreamConsumer) -> StreamMessage:
@@ -46,27 +28,27 @@ async def _done(consumer: StreamConsumer) -> dict[str, bytes]:
         return message.fields
 
 
-async def _pending(manager: RedisConnectionManager, stream: RedisStream) -> int:
-    found = await manager.execute("XPENDING", stream.name, "workers")
+async def _pending(redis: RedisConnectionManager, stream: RedisStream) -> int:
+    found = await redis.execute("XPENDING", stream.name, "workers")
     return int(found["pending"])
 
 
 async def test_what_is_published_is_read_and_done_with(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
     entry = await stream.publish({"order": 7, "name": "Ada"})
     async with stream.consumer("workers") as consumer:
         async with await _next(consumer) as message:
             assert (message.id, message.deliveries) == (entry, 1)
             assert message.fields == {"order": b"7", "name": b"Ada"}
-            assert await _pending(manager, stream) == 1
-        assert await _pending(manager, stream) == 0
+            assert await _pending(redis, stream) == 1
+        assert await _pending(redis, stream) == 0
 
 
 async def test_a_field_whose_name_is_no_text_is_read(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
-    await manager.execute("XADD", stream.name, "*", b"\xff", "x")
+    await redis.execute("XADD", stream.name, "*", b"\xff", "x")
     async with stream.consumer("workers") as consumer:
         assert await _done(consumer) == {"\udcff": b"x"}
 
@@ -102,69 +84,69 @@ async def test_work_that_failed_is_given_again_on_a_stream_nobody_adds_to(
 
 
 async def test_what_a_reader_that_vanished_had_is_taken_over(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
-    await _left(manager, stream, await stream.publish({"n": 1}), deliveries=1)
+    await _left(redis, stream, await stream.publish({"n": 1}), deliveries=1)
     async with stream.consumer("workers") as consumer:
         assert await _done(consumer) == {"n": b"1"}
 
 
 async def _left(
-    manager: RedisConnectionManager, stream: RedisStream, entry: str, *, deliveries: int
+    redis: RedisConnectionManager, stream: RedisStream, entry: str, *, deliveries: int
 ) -> None:
     """Given so often to a reader that was not heard of for a minute."""
     name = stream.name
-    await manager.execute("XGROUP", "CREATE", name, "workers", 0)
-    await manager.execute("XREADGROUP", "GROUP", "workers", "vanished", "STREAMS", name, ">")
+    await redis.execute("XGROUP", "CREATE", name, "workers", 0)
+    await redis.execute("XREADGROUP", "GROUP", "workers", "vanished", "STREAMS", name, ">")
     how = ("IDLE", 60_000, "RETRYCOUNT", deliveries)
-    await manager.execute("XCLAIM", name, "workers", "vanished", 0, entry, *how)
+    await redis.execute("XCLAIM", name, "workers", "vanished", 0, entry, *how)
 
 
 async def test_long_work_is_given_to_nobody_else(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
     await stream.publish({"n": 1})
     async with stream.consumer("workers", lease_seconds=SHORT_SECONDS) as one:
         async with await _next(one), stream.consumer("workers", lease_seconds=SHORT_SECONDS) as two:
             waiting = asyncio.create_task(_done(two))
             for _ in range(4):
-                await _renewed(manager, stream)
+                await _renewed(redis, stream)
             assert not waiting.done()
             waiting.cancel()
-        assert await _pending(manager, stream) == 0
+        assert await _pending(redis, stream) == 0
 
 
-async def _renewed(manager: RedisConnectionManager, stream: RedisStream) -> None:
+async def _renewed(redis: RedisConnectionManager, stream: RedisStream) -> None:
     """Wait until the server heard again that the only entry is worked on."""
     before = idle = 0
     async with asyncio.timeout(5):
         while idle >= before:
-            (found,) = await manager.execute("XPENDING", stream.name, "workers", "-", "+", 1)
+            (found,) = await redis.execute("XPENDING", stream.name, "workers", "-", "+", 1)
             before, idle = idle, found[2]
 
 
 async def test_work_on_what_somebody_else_has_taken_is_cut(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
     entry = await stream.publish({"n": 1})
     async with stream.consumer("workers", lease_seconds=SHORT_SECONDS) as consumer:
         with pytest.raises(LeaseLostError, match="an entry of 'jobs-"):
             async with await _next(consumer):
-                await manager.execute("XCLAIM", stream.name, "workers", "other", 0, entry)
+                await redis.execute("XCLAIM", stream.name, "workers", "other", 0, entry)
                 await asyncio.Event().wait()
-        assert await _pending(manager, stream) == 1
+        assert await _pending(redis, stream) == 1
 
 
 async def test_what_failed_too_often_becomes_a_dead_letter(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
     entry = await stream.publish({"n": 1})
-    await _left(manager, stream, entry, deliveries=2)
+    await _left(redis, stream, entry, deliveries=2)
     await stream.publish({"n": 2})
     async with stream.consumer("workers", max_deliveries=2) as consumer:
         assert await _done(consumer) == {"n": b"2"}
         assert consumer.dead == 1
-    ((_, fields),) = await manager.execute("XRANGE", stream.dead_letters, "-", "+")
+    ((_, fields),) = await redis.execute("XRANGE", stream.dead_letters, "-", "+")
     assert fields == {
         b"n": b"1",
         b"dead:stream": stream.name.encode(),
@@ -172,13 +154,13 @@ async def test_what_failed_too_often_becomes_a_dead_letter(
         b"dead:id": entry.encode(),
         b"dead:deliveries": b"2",
     }
-    assert await _pending(manager, stream) == 0
+    assert await _pending(redis, stream) == 0
 
 
 async def test_what_every_group_is_done_with_is_removed(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
-    await manager.execute("XGROUP", "CREATE", stream.name, "auditors", 0, "MKSTREAM")
+    await redis.execute("XGROUP", "CREATE", stream.name, "auditors", 0, "MKSTREAM")
     for number in range(5):
         await stream.publish({"n": number})
     async with stream.consumer("workers", lease_seconds=SHORT_SECONDS) as consumer:
@@ -186,7 +168,7 @@ async def test_what_every_group_is_done_with_is_removed(
             await _done(consumer)
         await _tidied(consumer)
         assert await stream.length() == 5
-        await manager.execute("XGROUP", "SETID", stream.name, "auditors", "$")
+        await redis.execute("XGROUP", "SETID", stream.name, "auditors", "$")
         await _tidied(consumer)
         assert await stream.length() == 1
 
@@ -217,21 +199,21 @@ async def test_what_is_pending_is_never_removed(stream: RedisStream) -> None:
 
 
 async def test_entries_dropped_before_they_were_done_are_counted_and_readers_go_on(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
-    await _left(manager, stream, await stream.publish({"n": 1}), deliveries=1)
-    await manager.execute("XTRIM", stream.name, "MAXLEN", 0)
+    await _left(redis, stream, await stream.publish({"n": 1}), deliveries=1)
+    await redis.execute("XTRIM", stream.name, "MAXLEN", 0)
     await stream.publish({"n": 2})
     async with stream.consumer("workers") as consumer:
         assert await _done(consumer) == {"n": b"2"}
         assert consumer.trimmed == 1
-    assert await _pending(manager, stream) == 0
+    assert await _pending(redis, stream) == 0
 
 
-async def test_a_stream_is_about_as_long_as_it_may_be(manager: RedisConnectionManager) -> None:
-    stream = manager.stream(f"jobs-{secrets.token_hex(4)}", max_length=100)
+async def test_a_stream_is_about_as_long_as_it_may_be(redis: RedisConnectionManager) -> None:
+    stream = redis.stream(f"jobs-{secrets.token_hex(4)}", max_length=100)
     add = ("XADD", stream.name, "*", "n", 1)
-    await manager.execute_many([add for _ in range(400)])
+    await redis.execute_many([add for _ in range(400)])
     await stream.publish({"n": "last"})
     assert await stream.length() < 300
 
@@ -273,8 +255,7 @@ async def _summary(stream: RedisStream) -> tuple[int, int]:
 
 
 async def test_a_reader_ends_when_the_connection_is_closed(valkey: LocalServer) -> None:
-    settings = RedisConnectionSettings.model_validate(address(valkey.url))
-    manager = RedisConnectionManager(settings, name="db.default")
+    manager = made_for(valkey)
     stream = manager.stream(f"jobs-{secrets.token_hex(4)}")
     async with stream.consumer("workers") as consumer:
         waiting = asyncio.create_task(anext(consumer, None))
@@ -287,18 +268,18 @@ async def test_a_reader_ends_when_the_connection_is_closed(valkey: LocalServer) 
 
 
 async def test_a_stream_or_group_that_was_removed_is_made_again(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
     async with stream.consumer("workers") as consumer:
         await stream.publish({"n": 1})
         await _done(consumer)
-        await manager.execute("DEL", stream.name)
+        await redis.execute("DEL", stream.name)
         await stream.publish({"n": 2})
         assert await _done(consumer) == {"n": b"2"}
 
 
 async def test_options_that_cannot_work_are_refused(
-    manager: RedisConnectionManager, stream: RedisStream
+    redis: RedisConnectionManager, stream: RedisStream
 ) -> None:
     for wrong in (
         *({"lease_seconds": 0}, {"prefetch": 0}, {"max_deliveries": 0}, {"lease": 1}),
@@ -307,7 +288,7 @@ async def test_options_that_cannot_work_are_refused(
         with pytest.raises(ValidationError):
             stream.consumer("workers", **wrong)
     with pytest.raises(ConfigurationError, match="max_length"):
-        manager.stream("jobs", max_length=0)
+        redis.stream("jobs", max_length=0)
 
 
 async def test_an_entry_without_a_field_is_refused(stream: RedisStream) -> None:
@@ -315,18 +296,9 @@ async def test_an_entry_without_a_field_is_refused(stream: RedisStream) -> None:
         await stream.publish({})
 
 
-@pytest.mark.parametrize("shape", ["cluster", "sentinels"])
-async def test_every_shape_of_servers_has_streams(
-    shape: str, valkey_cluster: ValkeyCluster, valkey_sentinels: ValkeySentinels
-) -> None:
-    found = {
-        "cluster": cluster_address(valkey_cluster),
-        "sentinels": sentinel_address(valkey_sentinels),
-    }
-    settings = RedisConnectionSettings.model_validate(found[shape])
-    async with RedisConnectionManager(settings, name="db.default") as manager:
-        for name in "abc":
-            stream = manager.stream(f"{name}-{secrets.token_hex(4)}")
-            await stream.publish({"n": 1})
-            async with stream.consumer("workers") as consumer:
-                assert await _done(consumer) == {"n": b"1"}
+async def test_every_shape_of_servers_has_streams(redis_of_many: RedisConnectionManager) -> None:
+    for name in "abc":
+        stream = redis_of_many.stream(f"{name}-{secrets.token_hex(4)}")
+        await stream.publish({"n": 1})
+        async with stream.consumer("workers") as consumer:
+            assert await _done(consumer) == {"n": b"1"}

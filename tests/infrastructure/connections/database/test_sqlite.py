@@ -29,12 +29,13 @@ from tests.contracts.sql_contract import (
     until,
 )
 from tests.contracts.sql_transaction_contract import SqlTransactionContract
+from tests.contracts.sync_connection_contract import in_a_fork
 
 _NUMBERS = "WITH RECURSIVE n(i) AS (VALUES(0) UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000)"
 
 
 class _Sqlite(SqlContract, SqlTransactionContract):
-    hasty_seconds: ClassVar[float] = 0.15  # what is slow keeps a core busy here
+    hasty_seconds: ClassVar[float] = 0.1  # what is slow keeps a core busy here
     slow: ClassVar[str] = f"SELECT * FROM ({_NUMBERS} SELECT max(i) FROM n)"
     slow_write: ClassVar[str] = f"INSERT INTO item (id) {_NUMBERS} SELECT max(i) FROM n"
 
@@ -43,7 +44,7 @@ class TestSqliteFile(_Sqlite):
     @pytest.fixture
     def manager(self, tmp_path: Path):
         path = tmp_path / "items.db"
-        return SqliteConnectionManager(SqliteSettings(path=path, drain_timeout_seconds=0.2))
+        return SqliteConnectionManager(SqliteSettings(path=path, drain_timeout_seconds=0.05))
 
     async def test_readers_do_not_wait_for_a_writer(self, db: SqliteConnectionManager):
         async with db.session() as session:
@@ -109,7 +110,7 @@ class TestSqliteFile(_Sqlite):
 class TestSqliteMemory(_Sqlite):
     @pytest.fixture
     def manager(self):
-        return SqliteConnectionManager(SqliteSettings(drain_timeout_seconds=0.2))
+        return SqliteConnectionManager(SqliteSettings(drain_timeout_seconds=0.05))
 
     async def test_data_survive_a_cancelled_statement(self, db: SqliteConnectionManager):
         await db.execute_query(INSERT, {"id": 1, "name": "one"})
@@ -118,6 +119,24 @@ class TestSqliteMemory(_Sqlite):
         task.cancel()
         await asyncio.wait((task,))
         assert await count(db) == 1
+
+    @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+    async def test_a_forked_child_has_a_memory_of_its_own_without_the_locks_of_its_parent(
+        self, manager: SqliteConnectionManager
+    ):
+        async def write() -> str:
+            await manager.execute_query(CREATE)
+            await manager.execute_query(INSERT, {"id": 1, "name": "one"})
+            return "written"
+
+        hasty = like(manager, timeout_seconds=2.0, busy_timeout_seconds=0.1)
+        assert isinstance(hasty, SqliteConnectionManager)
+        manager = hasty
+        async with manager, manager.session() as session:
+            await session.execute(text(CREATE))
+            # in another thread, where no loop runs
+            assert await asyncio.to_thread(in_a_fork, lambda: asyncio.run(write())) == "written"
+            assert await session.scalar(text(COUNT)) == 0
 
     async def test_two_managers_do_not_share_memory(self, db: SqliteConnectionManager):
         async with SqliteConnectionManager(SqliteSettings()) as other:

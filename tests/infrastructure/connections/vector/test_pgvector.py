@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -32,7 +33,8 @@ from infrastructure.errors import (
     UnsupportedError,
 )
 from infrastructure.servers.postgres import PostgresServer
-from tests.contracts.vector_contract import VectorContract
+from tests.contracts.vector_fixtures import Embedding
+from tests.contracts.vector_one_store import VectorOneStoreContract
 from tests.infrastructure.connections.vector.filter_strategies import fields, filters
 
 NOTES = "notes"
@@ -56,7 +58,13 @@ def store_of(url: str, **changed: object) -> PgvectorVectorStore:
     return PgvectorVectorStore(PgvectorSettings.model_validate(found), name="vector.default")
 
 
-class TestPgvector(VectorContract):
+@pytest_asyncio.fixture(scope="class", loop_scope="class")
+async def opened(database: str):
+    async with store_of(database) as store:
+        yield store
+
+
+class TestPgvector(VectorOneStoreContract):
     @pytest.fixture
     def manager(self, database: str) -> PgvectorVectorStore:
         return store_of(database)
@@ -78,8 +86,8 @@ class Forced(VectorDriver):
 
     sets: tuple[str, ...] = ("enable_seqscan = off", "enable_bitmapscan = off", "enable_sort = off")
 
-    async def connect(self, settings: PostgresSettings, **given: Any) -> Any:
-        connection = await super().connect(settings, **given)
+    async def connect(self, settings: PostgresSettings) -> Any:
+        connection = await super().connect(settings)
         for one in self.sets:
             await connection.execute(f"SET {one}")
         return connection
@@ -99,12 +107,15 @@ async def test_a_filter_that_few_pass_still_fills_the_limit(
     store = store_of(database)
     store.driver = driver(store.name)
     async with store:
-        await store.ensure_collection(NOTES, 4)
+        await store.ensure_collection(NOTES, 4, sparse=True)
         await store.upsert(NOTES, records)
         passing = where("n") == 7  # 4 of 400
         found = await store.search(NOTES, records[0].vector, filter=passing, limit=4)
         assert [match.fields["n"] for match in found] == [7] * 4
         assert [match.score for match in found] == sorted((m.score for m in found), reverse=True)
+        nothing = SparseVector([1], [1.0])  # so that all is found by the other ranking
+        both = await store.search(NOTES, records[0].vector, sparse=nothing, filter=passing, limit=4)
+        assert [match.id for match in both] == [match.id for match in found]
 
 
 async def test_a_scan_of_the_index_goes_on_until_enough_pass(store: PgvectorVectorStore):
@@ -200,6 +211,21 @@ async def test_a_collection_made_anew_elsewhere_is_used_from_the_next_call_on(da
         with pytest.raises(NotFoundError):
             await one.count(NOTES)
         await one.upsert(NOTES, [Record("new", [1.0, 0.0, 0.0])])
+
+
+async def test_a_collection_divided_by_tenants_meanwhile_takes_no_record_of_nobody(
+    store: PgvectorVectorStore,
+):
+    async def divide() -> None:
+        await store.drop_collection(NOTES)
+        await store.ensure_collection(NOTES, 1, tenants=True)
+
+    store.embedder = Embedding([[1.0]], meanwhile=divide)
+    await store.ensure_collection(NOTES, 1)
+    with pytest.raises(NotFoundError):
+        await store.upsert(NOTES, [Record("1", text="whose?")])
+    table = store._tables[NOTES].name
+    assert await store.execute_query(f"SELECT count(*) FROM {table}") == [{"count": 0}]
 
 
 async def test_who_created_or_dropped_says_so_also_when_the_answer_was_lost(

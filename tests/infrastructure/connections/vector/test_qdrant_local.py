@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from qdrant_client.local.local_collection import LocalCollection
 from qdrant_client.local.qdrant_local import QdrantLocal
 
@@ -26,8 +27,8 @@ from infrastructure.errors import (
     DeadlineExceededError,
 )
 from tests.contracts.connection_contract import ConnectionContract
-from tests.contracts.vector_contract import VectorContract
 from tests.contracts.vector_fixtures import COLORS, NOTES
+from tests.contracts.vector_one_store import VectorOneStoreContract
 
 
 class TestQdrantInMemory(ConnectionContract):
@@ -38,11 +39,16 @@ class TestQdrantInMemory(ConnectionContract):
         return QdrantVectorStore(QdrantSettings(), name="vector.default")
 
 
-class TestQdrantInAFolder(VectorContract):
+class TestQdrantInAFolder(VectorOneStoreContract):
     @pytest.fixture
     def manager(self, tmp_path):
-        settings = QdrantSettings(path=tmp_path / "new" / "vectors", batch_size=300)
-        return QdrantVectorStore(settings, name="vector.default")
+        return in_folder(tmp_path / "new" / "vectors")
+
+    @pytest_asyncio.fixture(scope="class", loop_scope="class")
+    @classmethod
+    async def opened(cls, tmp_path_factory):
+        async with in_folder(tmp_path_factory.mktemp("qdrant"), batch_size=300) as store:
+            yield store
 
 
 def in_folder(path: Path, **settings) -> QdrantVectorStore:
@@ -109,6 +115,17 @@ async def test_a_folder_in_use_is_a_conflict_that_says_what_to_do(tmp_path):
         assert await second.count(NOTES) == len(COLORS)
 
 
+async def test_one_whose_folder_is_in_use_may_be_sent_to_another(tmp_path):
+    async with in_folder(tmp_path / "a") as first:
+        await first.ensure_collection(NOTES, 3)
+        second = in_folder(tmp_path / "a")
+        with pytest.raises(ConflictError):
+            await second.connect()
+        await second.rotate(path=tmp_path / "b")
+        assert await second.list_collections() == []
+        await second.disconnect()
+
+
 async def test_a_folder_is_free_after_closing(tmp_path):
     for _ in range(3):
         async with in_folder(tmp_path) as store:
@@ -169,6 +186,16 @@ async def test_a_folder_that_cannot_be_read_is_a_data_error(tmp_path):
         await in_folder(tmp_path).connect()
 
 
+async def test_a_file_spoiled_while_it_is_open_is_a_data_error(tmp_path):
+    async with in_folder(tmp_path) as store:
+        await store.ensure_collection(NOTES, 3)
+        await store.upsert(NOTES, COLORS)
+        for file in (tmp_path / "collection" / NOTES).iterdir():
+            file.write_bytes(bytes(file.stat().st_size))
+        with pytest.raises(DataError, match="cannot be read"):
+            await store.delete(NOTES, ["1"])
+
+
 async def test_the_loop_turns_while_the_engine_works(tmp_path):
     async with in_folder(tmp_path) as store:
         await store.ensure_collection("c", 64)
@@ -221,11 +248,16 @@ async def test_points_of_others_cannot_be_read(tmp_path):
     shape = models.VectorParams(size=2, distance=models.Distance.COSINE)
     client.create_collection("c", vectors_config=shape)
     client.create_collection("named", vectors_config={"v": shape})
+    client.create_collection("numbered", vectors_config=shape)
     client.upsert("c", [models.PointStruct(id=7, vector=[1.0, 0.0], payload={"a": 1})])
+    numbered = {"id": 8, "text": "", "fields": {}}
+    client.upsert("numbered", [models.PointStruct(id=8, vector=[1.0, 0.0], payload=numbered)])
     client.close()
     async with in_folder(tmp_path) as store:
         with pytest.raises(DataError, match=r"point 7 .* not written by this store"):
             await store.search("c", [1.0, 0.0])
+        with pytest.raises(DataError, match=r"point 8 was not written by this store: .* found 8"):
+            await anext(aiter(store.scroll("numbered")))
         with pytest.raises(ConflictError, match="named vectors"):
             await store.ensure_collection("named", 2)
 

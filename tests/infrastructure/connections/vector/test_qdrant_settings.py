@@ -18,6 +18,8 @@ KEY = "s3cret-k3y"
         {"url": "http://x:99999"},
         {"url": "http://x", "path": "/tmp/x"},
         {"api_key": KEY},
+        {"url": "http://x", "api_key": f"{KEY}\n"},
+        {"url": "http://x", "api_key": f"{KEY} é"},
         {"prefer_grpc": True},
         {"url": "http://x", "indexes": {"lang": "text"}},
     ],

@@ -1,10 +1,13 @@
 """Everything a vector store promises, over the network, and what a server may refuse."""
 
+import asyncio
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from qdrant_client import models
 from qdrant_client.local.qdrant_local import QdrantLocal
 
@@ -22,8 +25,13 @@ from infrastructure.errors import (
     UnsupportedError,
     classify,
 )
-from tests.contracts.vector_contract import VectorContract
-from tests.infrastructure.connections.vector.qdrant_stand_in import Engine, RefusedError, StandIn
+from tests.contracts.vector_one_store import VectorOneStoreContract
+from tests.infrastructure.connections.vector.qdrant_stand_in import (
+    Engine,
+    RefusedError,
+    StandIn,
+    kept_alive,
+)
 from tests.infrastructure.connections.vector.qdrant_stand_in_grpc import served_by_grpc
 from tests.infrastructure.connections.vector.scripted_server import Asked, served
 
@@ -35,7 +43,7 @@ Way = Callable[[Engine], AbstractContextManager[QdrantVectorStore]]
 def over_http(engine: Engine) -> Iterator[QdrantVectorStore]:
     stand_in = StandIn(engine)
     with served(stand_in):
-        settings = QdrantSettings.model_validate({"url": stand_in.url, "api_key": KEY})
+        settings = QdrantSettings.model_validate({"url": kept_alive(stand_in.url), "api_key": KEY})
         yield QdrantVectorStore(settings, name="vector.default")
 
 
@@ -43,7 +51,8 @@ def over_http(engine: Engine) -> Iterator[QdrantVectorStore]:
 def over_grpc(engine: Engine) -> Iterator[QdrantVectorStore]:
     with served_by_grpc(engine) as port:
         where = {"url": "http://127.0.0.1:1", "prefer_grpc": True, "grpc_port": port}
-        settings = QdrantSettings.model_validate({**where, "api_key": KEY})
+        # a channel for each place in the pool: more of them would be tested no better
+        settings = QdrantSettings.model_validate({**where, "api_key": KEY, "pool_size": 2})
         yield QdrantVectorStore(settings, name="vector.default")
 
 
@@ -71,16 +80,28 @@ def emptied(server: Served) -> QdrantVectorStore:
     return QdrantVectorStore(store.settings, name=store.name)
 
 
-class TestQdrantOverHttp(VectorContract):
+class TestQdrantOverHttp(VectorOneStoreContract):
     @pytest.fixture
     def manager(self, http_server: Served):
         return emptied(http_server)
 
+    @pytest_asyncio.fixture(scope="class", loop_scope="class")
+    @classmethod
+    async def opened(cls, http_server: Served):
+        async with http_server[1] as store:
+            yield store
 
-class TestQdrantOverGrpc(VectorContract):
+
+class TestQdrantOverGrpc(VectorOneStoreContract):
     @pytest.fixture
     def manager(self, grpc_server: Served):
         return emptied(grpc_server)
+
+    @pytest_asyncio.fixture(scope="class", loop_scope="class")
+    @classmethod
+    async def opened(cls, grpc_server: Served):
+        async with grpc_server[1] as store:
+            yield store
 
 
 @pytest.mark.parametrize("way", [over_http, over_grpc])
@@ -99,6 +120,33 @@ async def test_records_that_the_server_refuses_are_named_and_the_others_stored(w
             assert told.value.stored == ("0", "2", "3")
             assert list(told.value.failed) == ["1", "4"]
             assert await store.count("c") == 3
+
+
+async def test_what_the_server_answers_over_grpc_is_asked_for_once():
+    asked: list[str] = []
+
+    def failing(method: str, _: dict[str, Any]) -> RefusedError:
+        asked.append(method)
+        return RefusedError(500, "it failed")
+
+    engine = Engine(KEY)
+    with over_grpc(engine) as store:
+        async with store:
+            engine.refusal = failing
+            with pytest.raises(UnavailableError, match="it failed"):
+                await store.list_collections()
+    assert asked == ["get_collections"]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_connections_of_a_loop_that_is_gone_are_left_and_not_closed_in_another():
+    with over_http(Engine(KEY)) as store:
+        assert asyncio.run(store.list_collections()) == []
+        asyncio.run(store.disconnect())  # the vendor would warn of a server that cut them
+        assert store.loop is None
+    del store
+    gc.collect()  # the first loop ended with connections open, and asyncio says so here
 
 
 async def test_a_network_that_cuts_between_batches_leaves_an_outcome_for_each_record():

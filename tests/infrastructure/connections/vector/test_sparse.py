@@ -32,6 +32,8 @@ def test_weights_are_kept_in_order_and_in_single_precision():
         ([1], [math.inf]),
         ([1], [1e39]),
         (["x"], [1.0]),
+        ([1.5], [1.0]),
+        ("12", [1.0, 1.0]),
         (None, None),
         (range(MAX_ENTRIES + 1), [1.0] * (MAX_ENTRIES + 1)),
     ],

@@ -11,6 +11,7 @@ from haystack.errors import FilterError
 from infrastructure.connections.vector.adapters.metadata import packed, refuse_taken, unpacked
 from infrastructure.connections.vector.base import Match, Record, SparseVector
 from infrastructure.connections.vector.filters import (
+    MAX_DEPTH,
     ORDER,
     AllOf,
     AnyOf,
@@ -19,7 +20,6 @@ from infrastructure.connections.vector.filters import (
     Not,
     Operator,
 )
-from infrastructure.connections.vector.filters.parsing import MAX_DEPTH
 from infrastructure.errors import RejectedError
 
 #: True in a record whose document has no embedding: it is in no vector search.

@@ -1,6 +1,7 @@
 """A vector store as Haystack has them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 from haystack import default_from_dict, default_to_dict
@@ -9,7 +10,7 @@ from haystack.document_stores.errors import DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
 
 from infrastructure import ambient
-from infrastructure.connections.vector.adapters.base import CollectionAdapter
+from infrastructure.connections.vector.adapters.base import CollectionAdapter, both
 from infrastructure.connections.vector.adapters.haystack.documents import (
     BARE,
     document_of,
@@ -23,9 +24,9 @@ from infrastructure.connections.vector.adapters.haystack.metadata import (
     values_of,
 )
 from infrastructure.connections.vector.adapters.metadata import refuse_taken
-from infrastructure.connections.vector.base import Metric, Record, SparseVector, VectorStore
+from infrastructure.connections.vector.base import Metric, SparseVector, VectorStore
 from infrastructure.connections.vector.filters import AllOf, Filter, where
-from infrastructure.errors import RejectedError
+from infrastructure.errors import NotFoundError, RejectedError
 
 Filters = dict[str, Any] | None
 
@@ -82,24 +83,21 @@ class HaystackDocumentStore(CollectionAdapter):
 
     # the protocol
 
-    def count_documents(self) -> int:
-        """How many there are."""
-        return self._run(self._count(None))
+    async def _count(self, filters: Filters = None) -> int:
+        """How many there are, or pass."""
+        counting = self._store.count(self._collection, filter_of(filters), tenant=self._tenant)
+        return await self._unless_missing(counting, 0)
 
-    async def count_documents_async(self) -> int:
-        """As `count_documents`."""
-        return await self._arun(self._count(None))
+    count_documents, count_documents_async = both(_count)
 
-    def filter_documents(self, filters: Filters = None) -> list[Document]:
+    async def _filter(self, filters: Filters = None) -> list[Document]:
         """Every document that passes, or every one."""
-        return self._run(self._filtered(filters))
+        return [document async for document in self._passing(filters)]
 
-    async def filter_documents_async(self, filters: Filters = None) -> list[Document]:
-        """As `filter_documents`."""
-        return await self._arun(self._filtered(filters))
+    filter_documents, filter_documents_async = both(_filter)
 
-    def write_documents(
-        self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
+    async def _write(
+        self, documents: Sequence[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
     ) -> int:
         """Store them; how many were written.
 
@@ -111,89 +109,95 @@ class HaystackDocumentStore(CollectionAdapter):
             DuplicateDocumentError: (Haystack) One is there, and the policy is to fail; none is
                 written then.
         """
-        return self._run(self._write(documents, policy))
+        if not isinstance(documents, list) or not all(
+            isinstance(one, Document) for one in documents
+        ):
+            msg = "documents are a list of haystack Documents"
+            raise ValueError(msg)
+        if not documents:
+            return 0
+        await self._ensure(self._dimensions, sparse=self._sparse)
+        new = documents
+        if policy is not DuplicatePolicy.OVERWRITE:
+            new = await self._absent(documents)
+            if len(new) < len(documents) and policy is not DuplicatePolicy.SKIP:
+                absent = {document.id for document in new}
+                there = ", ".join(one.id for one in documents if one.id not in absent)
+                raise DuplicateDocumentError(f"there already, or twice in the list: {there}")
+        records = [record_of(document, self._dimensions) for document in new]
+        await self._store.upsert(self._collection, records, tenant=self._tenant)
+        return len(new)
 
-    async def write_documents_async(
-        self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
-    ) -> int:
-        """As `write_documents`."""
-        return await self._arun(self._write(documents, policy))
+    write_documents, write_documents_async = both(_write)
 
-    def delete_documents(self, document_ids: list[str]) -> None:
+    async def _delete(self, document_ids: list[str]) -> None:
         """Remove by ids; what is not there is no error."""
-        self._run(self._delete(document_ids))
+        await self._remove(document_ids)
 
-    async def delete_documents_async(self, document_ids: list[str]) -> None:
-        """As `delete_documents`."""
-        await self._arun(self._delete(document_ids))
+    delete_documents, delete_documents_async = both(_delete)
 
     # what stores of Haystack have beside it
 
-    def delete_all_documents(self, recreate_index: bool = False) -> None:
+    async def _delete_all(self, recreate_index: bool = False) -> None:
         """Remove every document; with `recreate_index` the collection with them.
 
         Raises:
             RejectedError: The collection is to be made anew, and is shared with other tenants.
         """
-        self._run(self._delete_all(recreate=recreate_index))
+        if not recreate_index:
+            await self._remove(AllOf())
+            return
+        if self._tenant:
+            raise RejectedError(
+                f"'{self._collection}' holds the documents of other tenants, too",
+                where=self._store.name,
+                hint="Leave out recreate_index.",
+            )
+        await self._store.drop_collection(self._collection)
+        await self._ensure(self._dimensions, sparse=self._sparse)
 
-    async def delete_all_documents_async(self, recreate_index: bool = False) -> None:
-        """As `delete_all_documents`."""
-        await self._arun(self._delete_all(recreate=recreate_index))
+    delete_all_documents, delete_all_documents_async = both(_delete_all)
 
-    def delete_by_filter(self, filters: dict[str, Any]) -> int:
+    async def _delete_passing(self, filters: dict[str, Any]) -> int:
         """Remove what passes; how many passed when it was asked just before."""
-        return self._run(self._delete_passing(filters))
+        count = await self._count(filters)
+        await self._remove(_everything_or(filter_of(filters)))
+        return count
 
-    async def delete_by_filter_async(self, filters: dict[str, Any]) -> int:
-        """As `delete_by_filter`."""
-        return await self._arun(self._delete_passing(filters))
+    delete_by_filter, delete_by_filter_async = both(_delete_passing)
 
-    def update_by_filter(self, filters: dict[str, Any], meta: dict[str, Any]) -> int:
+    async def _update(self, filters: dict[str, Any], meta: dict[str, Any]) -> int:
         """Set metadata of what passes; how many it was. Values are those a filter can ask about."""
-        return self._run(self._update(filters, meta))
+        asked = _everything_or(filter_of(filters))
+        refuse_taken(meta, BARE)
+        updating = self._store.update(self._collection, asked, meta, tenant=self._tenant)
+        return await self._unless_missing(updating, 0)
 
-    async def update_by_filter_async(self, filters: dict[str, Any], meta: dict[str, Any]) -> int:
-        """As `update_by_filter`."""
-        return await self._arun(self._update(filters, meta))
+    update_by_filter, update_by_filter_async = both(_update)
 
-    def count_documents_by_filter(self, filters: dict[str, Any]) -> int:
-        """How many pass."""
-        return self._run(self._count(filters))
+    count_documents_by_filter, count_documents_by_filter_async = both(_count)
 
-    async def count_documents_by_filter_async(self, filters: dict[str, Any]) -> int:
-        """As `count_documents_by_filter`."""
-        return await self._arun(self._count(filters))
-
-    def count_unique_metadata_by_filter(
+    async def _count_unique(
         self, filters: dict[str, Any], metadata_fields: list[str]
     ) -> dict[str, int]:
         """How many different values each field has in what passes."""
-        return self._run(counts_of(self._passing(filters), metadata_fields))
+        return await counts_of(self._passing(filters), metadata_fields)
 
-    async def count_unique_metadata_by_filter_async(
-        self, filters: dict[str, Any], metadata_fields: list[str]
-    ) -> dict[str, int]:
-        """As `count_unique_metadata_by_filter`."""
-        return await self._arun(counts_of(self._passing(filters), metadata_fields))
+    count_unique_metadata_by_filter, count_unique_metadata_by_filter_async = both(_count_unique)
 
-    def get_metadata_fields_info(self) -> dict[str, dict[str, str]]:
+    async def _types(self) -> dict[str, dict[str, str]]:
         """The type of each field: keyword, int, float or boolean."""
-        return self._run(types_of(self._passing(None)))
+        return await types_of(self._passing(None))
 
-    async def get_metadata_fields_info_async(self) -> dict[str, dict[str, str]]:
-        """As `get_metadata_fields_info`."""
-        return await self._arun(types_of(self._passing(None)))
+    get_metadata_fields_info, get_metadata_fields_info_async = both(_types)
 
-    def get_metadata_field_min_max(self, metadata_field: str) -> dict[str, Any]:
+    async def _extremes(self, metadata_field: str) -> dict[str, Any]:
         """The least and the greatest value; None where there is none, or they do not compare."""
-        return self._run(extremes_of(self._passing(None), metadata_field))
+        return await extremes_of(self._passing(None), metadata_field)
 
-    async def get_metadata_field_min_max_async(self, metadata_field: str) -> dict[str, Any]:
-        """As `get_metadata_field_min_max`."""
-        return await self._arun(extremes_of(self._passing(None), metadata_field))
+    get_metadata_field_min_max, get_metadata_field_min_max_async = both(_extremes)
 
-    def get_metadata_field_unique_values(
+    async def _unique(
         self,
         metadata_field: str,
         search_term: str | None = None,
@@ -202,24 +206,14 @@ class HaystackDocumentStore(CollectionAdapter):
         filters: Filters = None,
     ) -> tuple[list[Any], int]:
         """A page of the different values, in the order of their text, and how many there are."""
-        return self._run(
-            self._unique(metadata_field, search_term, slice(from_, from_ + size), filters)
-        )
+        if from_ < 0 or size < 0:
+            raise RejectedError("from_ and size are 0 or more", where=self._store.name)
+        found = await values_of(self._passing(filters), metadata_field, search_term)
+        return found[from_ : from_ + size], len(found)
 
-    async def get_metadata_field_unique_values_async(
-        self,
-        metadata_field: str,
-        search_term: str | None = None,
-        from_: int = 0,
-        size: int = 10,
-        filters: Filters = None,
-    ) -> tuple[list[Any], int]:
-        """As `get_metadata_field_unique_values`."""
-        return await self._arun(
-            self._unique(metadata_field, search_term, slice(from_, from_ + size), filters)
-        )
+    get_metadata_field_unique_values, get_metadata_field_unique_values_async = both(_unique)
 
-    def search(
+    async def _search(
         self,
         embedding: Sequence[float] | None,
         *,
@@ -229,135 +223,27 @@ class HaystackDocumentStore(CollectionAdapter):
         min_score: float | None = None,
     ) -> list[Document]:
         """The documents most like the embedding, with scores; the retriever's way in."""
-        return self._run(self._search(embedding, sparse, filters, top_k, min_score))
+        asked = _everything_or(filter_of(filters)) & (where(BARE) != True)  # noqa: E712 - a condition
+        found = await self._matches(
+            embedding, sparse=sparse, limit=top_k, filter=asked, min_score=min_score
+        )
+        return [document_of(match) for match in found]
 
-    async def search_async(
-        self,
-        embedding: Sequence[float] | None,
-        *,
-        sparse: SparseVector | None = None,
-        filters: Filters = None,
-        top_k: int = 10,
-        min_score: float | None = None,
-    ) -> list[Document]:
-        """As `search`."""
-        return await self._arun(self._search(embedding, sparse, filters, top_k, min_score))
+    search, search_async = both(_search)
 
-    # the one way of each, for sync and async callers
-
-    async def _count(self, filters: Filters) -> int:
-        asked = filter_of(filters)
-        counting = self._store.count(self._collection, asked, tenant=self._tenant)
-        return await self._unless_missing(counting, 0)
-
-    async def _filtered(self, filters: Filters) -> list[Document]:
-        return [document async for document in self._passing(filters)]
+    # what they have in common
 
     async def _passing(self, filters: Filters) -> AsyncIterator[Document]:
         asked = filter_of(filters)
-        if await self._is_there():
+        with suppress(NotFoundError):  # of a collection that is not made yet
             async for record in self._store.scroll(self._collection, asked, tenant=self._tenant):
                 yield document_of(record)
 
-    async def _write(self, documents: Sequence[Document], policy: DuplicatePolicy) -> int:
-        if not isinstance(documents, list) or not all(
-            isinstance(one, Document) for one in documents
-        ):
-            msg = "documents are a list of haystack Documents"
-            raise ValueError(msg)
-        if not documents:
-            return 0
-        await self._ensure()
-        new = documents
-        if policy is not DuplicatePolicy.OVERWRITE:
-            new = await self._absent(documents)
-            if len(new) < len(documents) and policy is not DuplicatePolicy.SKIP:
-                absent = {document.id for document in new}
-                there = ", ".join(one.id for one in documents if one.id not in absent)
-                raise DuplicateDocumentError(f"there already, or twice in the list: {there}")
-        records: list[Record] = [record_of(document, self._dimensions) for document in new]
-        await self._store.upsert(self._collection, records, tenant=self._tenant)
-        return len(new)
-
     async def _absent(self, documents: Sequence[Document]) -> list[Document]:
         distinct = {document.id: document for document in reversed(documents)}
-        found = await self._store.get(self._collection, list(distinct), tenant=self._tenant)
-        for record in found:
+        for record in await self._records(list(distinct)):
             del distinct[record.id]
         return list(reversed(distinct.values()))
-
-    async def _delete(self, target: Sequence[str] | Filter) -> None:
-        deleting = self._store.delete(self._collection, target, tenant=self._tenant)
-        await self._unless_missing(deleting, None)
-
-    async def _delete_all(self, *, recreate: bool) -> None:
-        if recreate:
-            if self._tenant:
-                raise RejectedError(
-                    f"'{self._collection}' holds the documents of other tenants, too",
-                    where=self._store.name,
-                    hint="Leave out recreate_index.",
-                )
-            await self._store.drop_collection(self._collection)
-            await self._ensure()
-        else:
-            await self._delete(AllOf())
-
-    async def _delete_passing(self, filters: Filters) -> int:
-        count = await self._count(filters)
-        await self._delete(_everything_or(filter_of(filters)))
-        return count
-
-    async def _update(self, filters: Filters, meta: Mapping[str, Any]) -> int:
-        asked = _everything_or(filter_of(filters))
-        refuse_taken(meta, BARE)
-        updating = self._store.update(self._collection, asked, meta, tenant=self._tenant)
-        return await self._unless_missing(updating, 0)
-
-    async def _unique(
-        self, name: str, term: str | None, page: slice, filters: Filters
-    ) -> tuple[list[Any], int]:
-        if not 0 <= page.start <= page.stop:
-            raise RejectedError("from_ and size are 0 or more", where=self._store.name)
-        found = await values_of(self._passing(filters), name, term)
-        return found[page], len(found)
-
-    async def _search(
-        self,
-        embedding: Sequence[float] | None,
-        sparse: SparseVector | None,
-        filters: Filters,
-        top_k: int,
-        min_score: float | None,
-    ) -> list[Document]:
-        asked = filter_of(filters)
-        has_embedding = where(BARE) != True  # noqa: E712 - builds a condition
-        searching = self._store.search(
-            self._collection,
-            embedding,
-            sparse=sparse,
-            limit=top_k,
-            filter=has_embedding if asked is None else has_embedding & asked,
-            min_score=min_score,
-            tenant=self._tenant,
-        )
-        return [document_of(match) for match in await self._unless_missing(searching, [])]
-
-    async def _ensure(self) -> None:
-        await self._store.ensure_collection(
-            self._collection,
-            self._dimensions,
-            self._metric,
-            sparse=self._sparse,
-            tenants=bool(self._tenant),
-        )
-
-    async def _is_there(self) -> bool:
-        return await self._unless_missing(self._exists(), otherwise=False)
-
-    async def _exists(self) -> bool:
-        await self._store.shape(self._collection)
-        return True
 
 
 def _everything_or(asked: Filter | None) -> Filter:

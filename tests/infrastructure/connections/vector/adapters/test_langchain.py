@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.indexing import InMemoryRecordManager, index
 from langchain_tests.integration_tests.vectorstores import VectorStoreIntegrationTests
 
 from infrastructure.connections.vector.adapters.langchain import LangChainVectorStore
@@ -78,6 +79,11 @@ ANIMALS = [
 def test_metadata_of_any_depth_comes_back(adapter: LangChainVectorStore):
     adapter.add_documents(ANIMALS)
     assert adapter.get_by_ids(["cat", "bird", "snake"]) == ANIMALS
+
+
+def test_an_empty_page_is_kept(adapter: LangChainVectorStore):
+    adapter.add_documents([Document("", id="1"), ANIMALS[0]])
+    assert adapter.get_by_ids(["1"]) == [Document("", id="1")]
 
 
 def test_metadata_that_is_no_json_is_refused_by_name(adapter: LangChainVectorStore):
@@ -160,6 +166,17 @@ def test_a_collection_that_is_not_made_yet_is_empty(adapter: LangChainVectorStor
     assert adapter.similarity_search("cats") == []
     assert adapter.get_by_ids(["cat"]) == []
     assert adapter.delete(["cat"])
+
+
+def test_langchains_index_writes_skips_and_removes(adapter: LangChainVectorStore):
+    known = InMemoryRecordManager("animals")
+    known.create_schema()
+    how: Any = {"cleanup": "full", "key_encoder": "sha256"}
+    assert index(ANIMALS, known, adapter, **how)["num_added"] == 3
+    again = index(ANIMALS[1:], known, adapter, **how)
+    assert (again["num_skipped"], again["num_deleted"]) == (2, 1)
+    found = adapter.similarity_search("anything", k=10)
+    assert {document.page_content for document in found} == {"birds fly", "snakes crawl"}
 
 
 def test_removing_everything_by_leaving_out_the_ids_is_refused(adapter: LangChainVectorStore):
