@@ -7,6 +7,7 @@ import gc
 from collections.abc import Iterator
 from typing import TypeVar
 
+import hypothesis
 import pytest
 
 from containers.testing.services import Services
@@ -21,6 +22,9 @@ from infrastructure.servers.valkey_sentinel import ValkeySentinels
 from tests.warm_python import ENVIRONMENT, WarmPython
 
 pytest_plugins = ["pytester"]
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no defect
+hypothesis.settings.load_profile("untimed")
 
 ServerT = TypeVar("ServerT", bound=LocalServer)
 #: Fixtures that are slow to make or large: one process of pytest has them, and all their tests.

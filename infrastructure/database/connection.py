@@ -14,8 +14,6 @@ if TYPE_CHECKING:  # only the types: importing them at run time would import SQL
 
     from infrastructure.connections.database.sql.sync_base import SyncSqlConnectionManager
 
-_SQLITE = "sqlite:///"
-
 
 class DatabaseConfig(Model):
     """Where a database is, and how large its pool: `DatabaseConfig(url="sqlite:///app.db")`."""

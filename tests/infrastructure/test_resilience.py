@@ -220,7 +220,7 @@ async def fly(leavers: frozenset[int], count: int, result: Any) -> tuple[list[An
     return answers, call, len(flights)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), count=st.integers(1, 12), fails=st.booleans())
 def test_whoever_stays_gets_the_one_result(data: st.DataObject, count: int, fails: bool) -> None:
     leavers = data.draw(st.frozensets(st.integers(0, count - 1)))

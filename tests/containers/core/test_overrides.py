@@ -242,7 +242,7 @@ STAND_INS: dict[str, Callable[[], object]] = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.booleans(), st.integers(0, 5))))
 def test_any_sequence_of_overrides_and_exits_leaves_a_fresh_container(steps):
     container = Container()

@@ -61,7 +61,7 @@ async def _story(world: World, taken: list[tuple[Any, ...]]) -> list[str]:
     return world.log
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(declared, min_size=3, max_size=7),
     st.sets(st.integers(0, 7), max_size=3),

@@ -288,7 +288,7 @@ def test_a_dynamic_container_has_no_class_to_follow():
 
 
 @given(steps=st.lists(st.integers(0, 4), max_size=12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_after_any_sequence_every_container_gives_what_a_fresh_one_gives(steps: list[int]):
     house_type = declared()
     made, active = [house_type()], []

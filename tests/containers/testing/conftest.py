@@ -16,17 +16,17 @@ _STARTS_WITH = """
     from containers import Container, providers
     from infrastructure.llm import ScriptedProvider
 """
-#: pytest-asyncio wants a setting of its own, and pytest takes its name for that of a module:
-#: neither has anything to do with us.
-_IGNORED = ("pytest.PytestDeprecationWarning", "pytest.PytestAssertRewriteWarning")
-_WARNINGS = ("-W", "error", *(f"-Wignore::{warning}" for warning in _IGNORED))
+#: pytest takes the plugin's name for that of a module, which has nothing to do with us.
+_WARNINGS = ("-W", "error", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+#: A setting that pytest-asyncio asks everybody for.
+_ASYNCIO = "-o asyncio_default_fixture_loop_scope=function"
 
 
 @pytest.fixture(autouse=True)
 def _plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours and asyncio's: others that happen to be installed import much, and touch sockets."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p switchgear -p asyncio")
+    monkeypatch.setenv("PYTEST_ADDOPTS", f"-p switchgear -p asyncio {_ASYNCIO}")
 
 
 @pytest.fixture(scope="session")

@@ -171,5 +171,5 @@ class CacheMachine(RuleBasedStateMachine):
             self.loop.close()
 
 
-CacheMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+CacheMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestCache = CacheMachine.TestCase

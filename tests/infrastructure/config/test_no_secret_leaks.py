@@ -50,9 +50,7 @@ FILLED = [
 
 
 @pytest.mark.parametrize("yaml", FILLED, ids=range(len(FILLED)))
-@settings(
-    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secret=SECRETS)
 def test_secret_of_a_variable_is_in_no_error(host, yaml, secret):
     assert_hidden(lambda: host.load(yaml, environ={"S": secret.replace("\0", "")}))
@@ -73,9 +71,7 @@ OVERRIDDEN = [
 
 
 @pytest.mark.parametrize("name", OVERRIDDEN)
-@settings(
-    max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secret=SECRETS)
 def test_secret_of_an_override_is_in_no_error(host, name, secret):
     assert_hidden(lambda: host.load(environ={f"SWITCHGEAR__{name}": secret}))
@@ -84,9 +80,7 @@ def test_secret_of_an_override_is_in_no_error(host, name, secret):
 
 
 @pytest.mark.parametrize("name", OVERRIDDEN)
-@settings(
-    max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secret=SECRETS)
 def test_secret_of_a_file_is_in_no_error(host, name, secret):
     folder = host.root / "secrets"
@@ -112,9 +106,7 @@ LITERALS = [
 
 
 @pytest.mark.parametrize("yaml", LITERALS, ids=range(len(LITERALS)))
-@settings(
-    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secret=SECRETS)
 def test_literal_secret_is_in_no_error_even_of_broken_yaml(host, yaml, secret):
     # With a colon or a new line it would be a key, and keys are shown.
@@ -122,9 +114,7 @@ def test_literal_secret_is_in_no_error_even_of_broken_yaml(host, yaml, secret):
     assert_hidden(lambda: host.load(yaml % text))
 
 
-@settings(
-    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secret=SECRETS)
 def test_secret_prints_nowhere_in_good_settings(host, secret):
     yaml = FAKE.format("password: '${S}', url: 'redis://u:${S}@h/0'")

@@ -170,4 +170,4 @@ class Breaker(RuleBasedStateMachine):
 
 
 TestBreaker = Breaker.TestCase
-TestBreaker.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestBreaker.settings = settings(max_examples=80, stateful_step_count=40)

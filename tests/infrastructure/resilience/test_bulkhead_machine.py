@@ -116,4 +116,4 @@ class Calls(RuleBasedStateMachine):
 
 
 TestBulkhead = Calls.TestCase
-TestBulkhead.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestBulkhead.settings = settings(max_examples=80, stateful_step_count=40)

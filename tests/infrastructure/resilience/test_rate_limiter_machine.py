@@ -83,4 +83,4 @@ class Callers(RuleBasedStateMachine):
 
 
 TestRateLimiter = Callers.TestCase
-TestRateLimiter.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestRateLimiter.settings = settings(max_examples=80, stateful_step_count=40)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: The driver gives up before the deadline does, so that what it waited for can be told.
 SHARE_OF_DEADLINE = 0.8
-_LEAST_SECONDS = 0.001
+LEAST_SECONDS = 0.001
 #: Of the time of a call, so much is all of it.
 _ALL = 0.99
 _GOODBYE_SECONDS = 0.5
@@ -47,7 +47,7 @@ class Piece(Bounded):
         left = (self.remaining() if self.outer is None else remaining()) or 0.0
         self._driver = None
         if left < _ALL * self.terms.seconds:  # else it is what the client was made with
-            self._driver = pymongo.timeout(max(_LEAST_SECONDS, SHARE_OF_DEADLINE * left))
+            self._driver = pymongo.timeout(max(LEAST_SECONDS, SHARE_OF_DEADLINE * left))
             self._driver.__enter__()
         return self
 

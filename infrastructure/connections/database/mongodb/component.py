@@ -14,7 +14,12 @@ from infrastructure.connections.base import (
     ConnectionState,
     PoolStats,
 )
-from infrastructure.connections.database.mongodb.calls import Piece, Reading, Writing
+from infrastructure.connections.database.mongodb.calls import (
+    LEAST_SECONDS,
+    Piece,
+    Reading,
+    Writing,
+)
 from infrastructure.connections.database.mongodb.errors import translated_error
 from infrastructure.connections.database.mongodb.listeners import (
     FirstChecks,
@@ -139,10 +144,7 @@ class MongodbComponent(AsyncBaseConnectionManager):
 
         The driver would let each call wait to its end, and look again twice a second.
         """
-        if self._client is None:
-            return
-        servers = self._client.topology_description.server_descriptions().values()
-        if all(server.server_type_name == "Unknown" for server in servers):
+        if self._client is not None and _has_no_server(self._client):
             self._loop = None
             self._closed_as = ConnectionState.UNAVAILABLE
             self._let_go(self._forgotten())
@@ -208,7 +210,7 @@ class MongodbComponent(AsyncBaseConnectionManager):
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        with pymongo.timeout(seconds):
+        with pymongo.timeout(LEAST_SECONDS if _has_no_server(client) else seconds):
             await self._driver().close_client(client)
 
     async def _ping(self) -> str:
@@ -222,3 +224,9 @@ class MongodbComponent(AsyncBaseConnectionManager):
             return import_module(f"infrastructure.connections.database.mongodb.{name}")
         except ModuleNotFoundError as error:
             raise MissingExtraError(name, error.name or name, where=self.name) from error
+
+
+def _has_no_server(client: Any) -> bool:
+    """Whether none is known now, so that there is nobody to ask or to say goodbye to."""
+    servers = client.topology_description.server_descriptions().values()
+    return all(server.server_type_name == "Unknown" for server in servers)

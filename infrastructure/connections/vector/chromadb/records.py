@@ -1,7 +1,8 @@
 """Records as Chroma keeps them: its metadata are single values and lists, never None.
 
-- `f.<name>` is a field's single value, `l.<name>` the elements of its list, each as JSON, equal
-  ones alike;
+- `f.<name>` is a field's single value, numbers as floats: Chroma compares whole ones with the
+  whole part of what it is asked for;
+- `l.<name>` are the elements of its list, each as JSON, equal ones alike;
 - `has` says of which kinds the values of a field are: `n:` numbers, `d:` dates, `t:` all others;
 - `max.`, `min.` bound the numbers of a list, `till.`, `from.` the dates, in seconds, of any field;
 - `rest` holds, as JSON, the fields without a value, and those that would come back changed;
@@ -49,8 +50,8 @@ def metadata_of(place: Place, fields: Mapping[str, Any]) -> dict[str, Any] | Non
         kinds += [f"{NUMBERS}{name}"] if numbers else []
         kinds += [f"{OTHERS}{name}"] if len(numbers) < len(values) else []
         if not isinstance(value, list):
-            found[f"{VALUE}{name}"] = value
-            if isinstance(value, float) and not _survives(value):
+            found[f"{VALUE}{name}"] = float(value) if numbers else value
+            if numbers and not _survives(value):
                 rest[name] = value
             continue
         found[f"{ELEMENTS}{name}"] = [element_of(one) for one in value]
@@ -70,6 +71,8 @@ def metadata_of(place: Place, fields: Mapping[str, Any]) -> dict[str, Any] | Non
 
 def _survives(value: float) -> bool:
     """Whether Chroma, which reads floats a little carelessly, gives it back as it was."""
+    if isinstance(value, int):
+        return False
     is_short = float(f"{value:.15g}") == value
     return not value or (is_short and _LEAST_EXACT <= abs(value) <= _MOST_EXACT)
 

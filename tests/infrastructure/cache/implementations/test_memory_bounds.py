@@ -94,7 +94,7 @@ def sizes(value: Any) -> int:
     return sys.getsizeof(value) + inner
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(_STEPS, max_size=40))
 def test_it_keeps_what_a_simple_model_keeps(steps: list[tuple[str, str, Any, int]]) -> None:
     model = Model()

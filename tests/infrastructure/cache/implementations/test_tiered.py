@@ -258,7 +258,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=25, suppress_health_check=[*HealthCheck])
 @given(steps=STEPS)
 def test_two_nodes_and_the_server_agree_after_writes_stop(
     valkey: LocalServer, steps: list[tuple[str, int, int]]

@@ -79,23 +79,35 @@ async def test_a_server_that_is_no_primary_is_unavailable(
     ("ends", "kind"),
     [
         ([WaitQueueTimeoutError("in use")], OverloadedError),
-        ([NotPrimaryError("no", {"code": 10107})], UnavailableError),
         ([_LOST, WaitQueueTimeoutError("in use")], OutcomeUnknownError),
         ([_LOST, NotPrimaryError("no", {"code": 10107})], OutcomeUnknownError),
     ],
 )
 async def test_of_a_write_that_was_tried_again_the_first_try_counts_too(
-    mongo: MongodbConnectionManager, ends: list[PyMongoError], kind: type[InfrastructureError]
+    mongodb: MongodbServer, ends: list[PyMongoError], kind: type[InfrastructureError]
 ):
     left = iter(ends)
 
     async def attempt(*_given: object) -> None:
         raise next(left)
 
-    with pytest.raises(kind) as told:
-        async with mongo.writing():
-            await mongo.client._retryable_write(len(ends) > 1, attempt, None, "update")
+    async with made(mongodb) as mongo:
+        with pytest.raises(kind) as told:
+            async with mongo.writing():
+                await mongo.client._retryable_write(len(ends) > 1, attempt, None, "update")
     assert type(told.value) is kind
+
+
+async def test_closing_says_goodbye_to_nobody_where_no_server_is_left(mongodb: MongodbServer):
+    async def attempt(*_given: object) -> None:
+        raise NotPrimaryError("no", {"code": 10107})
+
+    mongo = made(mongodb)
+    with pytest.raises(UnavailableError):
+        async with mongo.writing():
+            await mongo.client._retryable_write(False, attempt, None, "update")
+    async with asyncio.timeout(1.5):  # and it may take two and a half seconds
+        await mongo.disconnect()
 
 
 async def test_a_hint_is_given_where_it_is_one(mongo: MongodbConnectionManager):

@@ -1,6 +1,4 @@
 import asyncio
-import socket
-import ssl
 import traceback
 from functools import partial
 from itertools import count as count_from
@@ -17,7 +15,6 @@ from infrastructure.connections.database.postgres import (
     PostgresConnectionManager,
     PostgresSettings,
 )
-from infrastructure.connections.database.postgres.sqlstate import not_reached
 from infrastructure.connections.database.sql.session import BoundedSession
 from infrastructure.connections.database.sql.transactions import Isolation
 from infrastructure.errors import (
@@ -301,19 +298,6 @@ async def test_a_server_that_is_down_is_unavailable_with_its_address():
     assert "secret" not in "".join(traceback.format_exception(caught.value))
     assert not (await manager.health_check()).is_up
     assert not manager.is_healthy()
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
-        ssl.SSLError(1, "[SSL] wrong version number"),
-    ],
-)
-def test_what_the_resolver_and_tls_say_is_told_in_their_words(error: OSError):
-    settings = PostgresSettings.model_validate({"url": "postgresql://app@nowhere/app"})
-    told = str(not_reached(error, settings, where="db.default"))
-    assert f"({error.strerror})" in told
 
 
 async def test_the_parts_do_what_the_url_does(postgres: PostgresServer, url: str):

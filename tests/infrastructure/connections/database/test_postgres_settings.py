@@ -1,6 +1,8 @@
 """What the settings of PostgreSQL change on the server and on the line."""
 
 import asyncio
+import socket
+import ssl
 import struct
 import sys
 from typing import Any, Self
@@ -15,6 +17,7 @@ from infrastructure.connections.database.postgres import (
     PostgresConnectionManager,
     PostgresSettings,
 )
+from infrastructure.connections.database.postgres.sqlstate import not_reached
 from infrastructure.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -264,6 +267,19 @@ def test_a_driver_that_has_lost_count_of_its_connection_says_it_is_lost():
     db = manager_of("postgresql://a@b/c")
     confused = asyncpg.InternalClientError("cannot switch to state 12; another is in progress")
     assert isinstance(db.translated(confused), UnavailableError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        ssl.SSLError(1, "[SSL] wrong version number"),
+    ],
+)
+def test_what_the_resolver_and_tls_say_is_told_in_their_words(error: OSError):
+    settings = PostgresSettings.model_validate({"url": "postgresql://app@nowhere/app"})
+    told = str(not_reached(error, settings, where="db.default"))
+    assert f"({error.strerror})" in told
 
 
 def kinds(messages: list[tuple[str, bytes]]) -> str:

@@ -165,7 +165,7 @@ class TestSqliteMemory(_Sqlite):
             await db.execute_query("INSERT INTO part (item) VALUES (7)")
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text(st.characters(codec="utf-8")), max_size=5))
 def test_any_text_comes_back_as_it_was(names: list[str]):
     async def round_trip() -> list[str]:

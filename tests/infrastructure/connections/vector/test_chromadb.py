@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infrastructure.connections.vector.base import Place, Record, SparseVector
 from infrastructure.connections.vector.chromadb import ChromadbVectorStore
 from infrastructure.connections.vector.filters import (
+    ORDER,
     AllOf,
+    Condition,
     Filter,
     Operator,
     matches,
@@ -21,8 +22,8 @@ from infrastructure.connections.vector.filters import (
 )
 from infrastructure.errors import ConflictError, NotFoundError, RejectedError, UnsupportedError
 from infrastructure.servers.chroma import ChromaServer
+from tests.contracts.vector_contract import VectorContract
 from tests.contracts.vector_fixtures import Embedding
-from tests.contracts.vector_one_store import VectorOneStoreContract
 from tests.infrastructure.connections.vector.chromadb_stores import new_database, store_of
 from tests.infrastructure.connections.vector.filter_strategies import fields, filters
 
@@ -30,13 +31,7 @@ NOTES = "notes"
 without_text = filters.filter(lambda one: Operator.TEXT not in operators(one))
 
 
-@pytest_asyncio.fixture(scope="class", loop_scope="class")
-async def opened(chroma: ChromaServer):
-    async with store_of(**new_database(chroma)) as store:
-        yield store
-
-
-class TestChromadbServer(VectorOneStoreContract):
+class TestChromadbServer(VectorContract):
     @pytest.fixture
     def manager(self, chroma: ChromaServer) -> ChromadbVectorStore:
         return store_of(**new_database(chroma))
@@ -164,6 +159,21 @@ async def test_a_float_comes_back_to_the_last_digit(store: ChromadbVectorStore, 
     await store.ensure_collection(NOTES, 1)
     await store.upsert(NOTES, [Record("1", [1.0], fields=fields)])
     assert (await store.get(NOTES, ["1"]))[0].fields == fields
+
+
+@pytest.mark.parametrize("bound", [-2.5, -0.5, 0.5, 2.5, 2])
+async def test_whole_numbers_and_fractions_are_compared_as_numbers(
+    store: ChromadbVectorStore, bound: float
+):
+    numbers = [-3, -2, -2.0, -2.5, -1, -0.5, 0, 0.5, 1, 2, 2.0, 2.5, 3]
+    records = [Record(str(i), [1.0], fields={"n": n}) for i, n in enumerate(numbers)]
+    await store.ensure_collection(NOTES, 1)
+    await store.upsert(NOTES, records)
+    for operator in (*ORDER, Operator.EQ, Operator.NE):
+        asked = Condition("n", operator, bound)
+        expected = [record for record in records if matches(asked, record.fields)]
+        assert await store.count(NOTES, asked) == len(expected), operator
+    assert await store.get(NOTES, [record.id for record in records]) == records
 
 
 async def test_what_chroma_cannot_do_is_refused_before_it_is_asked(store: ChromadbVectorStore):

@@ -86,7 +86,7 @@ def test_a_tenant_finds_what_it_stored_and_nothing_else(kind: str):
             return MemoryVectorStore(MemorySettings())
         return QdrantVectorStore(QdrantSettings())
 
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(steps, asked)
     def test(todo: Any, question: Filter) -> None:
         asyncio.run(run(store(), {}, todo, question))

@@ -337,7 +337,7 @@ def written_with(secret: str, secrets: Iterable[str]) -> str:
         return "".join(path.read_bytes().decode() for path in paths)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(secret=st.text(min_size=6, max_size=40))
 def test_known_secret_is_in_no_line_of_any_sink(secret: str) -> None:
     assume(secret.strip())
