@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 #: The driver gives up before the deadline does, so that what it waited for can be told.
 SHARE_OF_DEADLINE = 0.8
 LEAST_SECONDS = 0.001
-#: Of the time of a call, so much is all of it.
-_ALL = 0.99
 _GOODBYE_SECONDS = 0.5
 
 
@@ -44,16 +42,14 @@ class Piece(Bounded):
         await super().__aenter__()
         if self.client is None:
             self.client = self._manager.open_client
+        # the client's own bound would begin only when a call has its turn in Motor's threads
         left = (self.remaining() if self.outer is None else remaining()) or 0.0
-        self._driver = None
-        if left < _ALL * self.terms.seconds:  # else it is what the client was made with
-            self._driver = pymongo.timeout(max(LEAST_SECONDS, SHARE_OF_DEADLINE * left))
-            self._driver.__enter__()
+        self._driver = pymongo.timeout(max(LEAST_SECONDS, SHARE_OF_DEADLINE * left))
+        self._driver.__enter__()
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self._driver is not None:
-            self._driver.__exit__(None, None, None)
+        self._driver.__exit__(None, None, None)
         if isinstance(error, InvalidOperation) and self.client is not self._manager.open_client:
             closed = UnavailableError("was closed while in use", where=self._manager.name)
             await super().__aexit__(UnavailableError, closed, trace)

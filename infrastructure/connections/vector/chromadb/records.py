@@ -1,7 +1,7 @@
 """Records as Chroma keeps them: its metadata are single values and lists, never None.
 
 - `f.<name>` is a field's single value, numbers as floats: Chroma compares whole ones with the
-  whole part of what it is asked for;
+  whole part of what it is asked for; what comes back whole was no float, or is in `rest`;
 - `l.<name>` are the elements of its list, each as JSON, equal ones alike;
 - `has` says of which kinds the values of a field are: `n:` numbers, `d:` dates, `t:` all others;
 - `max.`, `min.` bound the numbers of a list, `till.`, `from.` the dates, in seconds, of any field;
@@ -51,7 +51,7 @@ def metadata_of(place: Place, fields: Mapping[str, Any]) -> dict[str, Any] | Non
         kinds += [f"{OTHERS}{name}"] if len(numbers) < len(values) else []
         if not isinstance(value, list):
             found[f"{VALUE}{name}"] = float(value) if numbers else value
-            if numbers and not _survives(value):
+            if numbers and (_is_whole(value) or not _survives(float(value))):
                 rest[name] = value
             continue
         found[f"{ELEMENTS}{name}"] = [element_of(one) for one in value]
@@ -71,8 +71,6 @@ def metadata_of(place: Place, fields: Mapping[str, Any]) -> dict[str, Any] | Non
 
 def _survives(value: float) -> bool:
     """Whether Chroma, which reads floats a little carelessly, gives it back as it was."""
-    if isinstance(value, int):
-        return False
     is_short = float(f"{value:.15g}") == value
     return not value or (is_short and _LEAST_EXACT <= abs(value) <= _MOST_EXACT)
 
@@ -92,7 +90,7 @@ def fields_of(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
     kept = metadata or {}
     for key, value in kept.items():
         if key.startswith(VALUE):
-            found[key.removeprefix(VALUE)] = value
+            found[key.removeprefix(VALUE)] = int(value) if _is_whole(value) else value
         elif key.startswith(ELEMENTS):
             found[key.removeprefix(ELEMENTS)] = [msgspec.json.decode(one) for one in value]
     return found | msgspec.json.decode(kept[_REST]) if _REST in kept else found

@@ -55,6 +55,7 @@ class PgvectorVectorStore(VectorStore, VectorPool):
 
     Settings: ClassVar[type[PgvectorSettings]] = PgvectorSettings
     settings: PgvectorSettings
+    operations = frozenset({"reindex"})
 
     def __init__(self, settings: PgvectorSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)
