@@ -10,8 +10,14 @@ from tests.contracts.vector_contract import VectorContract
 
 
 def _of_class(fixture: Any) -> Any:
-    """The same fixture, in the event loop of its class."""
-    return pytest_asyncio.fixture(loop_scope="class")(fixture._get_wrapped_function())
+    """A fixture that does the same in the event loop of its class; the one given stays as it is."""
+    fill = fixture._get_wrapped_function()
+
+    async def filled(self: Any, store: VectorStore) -> VectorStore:
+        found: VectorStore = await fill(self, store)
+        return found
+
+    return pytest_asyncio.fixture(loop_scope="class")(filled)
 
 
 # what is no coroutine is marked with it, too

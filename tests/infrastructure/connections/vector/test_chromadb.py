@@ -197,7 +197,7 @@ async def test_a_limit_above_what_chroma_counts_to_is_all(store: ChromadbVectorS
 # filters
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(fields, min_size=1, max_size=8),
     st.lists(without_text, min_size=1, max_size=5),

@@ -360,7 +360,7 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, object]):
 # filters
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(fields, min_size=1, max_size=8), st.lists(filters, min_size=1, max_size=5))
 def test_it_finds_what_the_reference_finds(
     shared: tuple[asyncio.Runner, PgvectorVectorStore],

@@ -29,7 +29,7 @@ async def found(store: VectorStore, records: list[Record], asked: list[Filter]) 
         return answers
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(fields, min_size=1, max_size=8), some_filters)
 def test_every_store_finds_what_the_reference_finds(all_fields, asked):
     records = [Record(str(i), [1.0], fields=one) for i, one in enumerate(all_fields)]
