@@ -148,14 +148,20 @@ class Component(ABC):
     async def _open_unless_closed(self) -> None:
         """Open; what was closed meanwhile does not stay open behind whoever closed it."""
         before = self._closings
-        last, self._opener = self._opener, asyncio.current_task()
-        if last and not last.done() and last.get_loop() is asyncio.get_running_loop():
+        last = self._opener
+        if last is not None and last.get_loop() is asyncio.get_running_loop():
             async with deadline(self.settings.connect_timeout_seconds, self.name):
                 await asyncio.wait((last,))  # given up by all who waited, it still clears away
-        await self._open_once()
-        if self._closings != before:
-            await Component.disconnect(self)  # not a subclass's, which lets the callers here end
-            raise UnavailableError("closed while it was being opened", where=self.name)
+        task = self._opener = asyncio.current_task()
+        try:
+            await self._open_once()
+            if self._closings != before:
+                # not a subclass's, which lets the callers here end
+                await Component.disconnect(self)
+                raise UnavailableError("closed while it was being opened", where=self.name)
+        finally:
+            if self._opener is task:
+                self._opener = None  # which would keep what it failed with
 
     async def _open_once(self) -> None:
         loop = asyncio.get_running_loop()

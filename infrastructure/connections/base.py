@@ -154,11 +154,11 @@ class AsyncBaseConnectionManager(Standing, Component):
             settings = self.changed(changes, by="`rotate`")
             if settings == self.settings:
                 return False
-            is_open = self.loop is not None
-            await self._closed()
-            self.settings = settings
+            is_open, closings = self.loop is not None, self._closings
+            self.settings = settings  # before closing: who opens it meanwhile does so with them
             self._way = Opening(settings, self.name)
-            if is_open:
+            await self._closed()
+            if is_open and self._closings == closings + 1:  # nobody else has closed it meanwhile
                 await self.connect()
         return True
 

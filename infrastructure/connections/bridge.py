@@ -118,6 +118,8 @@ class Bridge:
                 if loop is not None and loop.is_running():
                     return loop
             if isinstance(last, _Loop) and last.thread.is_alive():
+                if last.thread is threading.current_thread():  # which would wait for itself
+                    raise UnavailableError("its event loop has ended", where=self._component.name)
                 return last.thread
             if here is None:
                 self._own = _LoopThread(self._component)

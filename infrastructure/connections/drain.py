@@ -1,7 +1,7 @@
 """How a connection is closed under its users: calls in flight end, new ones wait or are refused."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from infrastructure.errors import UnavailableError
@@ -23,7 +23,7 @@ class Drain:
         self._name = name
         self.in_flight = 0
         self._closers = 0
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: set[Callable[[], None]] = set()
         self._open: asyncio.Event | None = None
 
     @property
@@ -47,8 +47,8 @@ class Drain:
         """A call is over."""
         self.in_flight -= 1
         if self._waiting and not self.in_flight:
-            for empty in self._waiting:
-                empty.set()
+            for wake in tuple(self._waiting):
+                wake()
 
     @asynccontextmanager
     async def closing(self, seconds: float) -> AsyncIterator[None]:
@@ -78,13 +78,16 @@ class Drain:
             gate.set()
 
     async def _drained(self, seconds: float) -> None:
-        if not self.in_flight:
-            return
-        empty = asyncio.Event()
-        self._waiting.add(empty)
+        loop, empty = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(empty.set)  # who closes may be in another loop than the calls
+
+        self._waiting.add(wake)
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await empty.wait()
+            if self.in_flight:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await empty.wait()
         finally:
-            self._waiting.discard(empty)
+            self._waiting.discard(wake)

@@ -70,7 +70,7 @@ class Opening:
             await self._retry.run(attempt)
 
     def run_sync(self, attempt: Callable[[], None]) -> None:
-        """The same in a thread, which waits between; the deadline is around it, and asked for."""
+        """The same in a thread; its caller bounds it, and what blocks asks for the time left."""
         with self._told():
             self._breaker.run_sync(self._retry.run_sync, attempt)
 

@@ -130,7 +130,8 @@ class RedisComponent(Component):
     def together(self, keys: Sequence[str]) -> list[list[int]]:
         """The indexes of the keys that one command may name together."""
         if self.settings.is_cluster:
-            return by_slot(keys)
+            with self._errors():  # a key may be no text
+                return by_slot(keys)
         return [list(range(len(keys)))] if keys else []
 
     def send_behind(self, call: Call) -> "asyncio.Task[None]":

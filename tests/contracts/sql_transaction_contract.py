@@ -107,8 +107,10 @@ class SqlTransactionContract:
         async with like(db) as other:
             first, second = db.transaction(), other.transaction()
             await first.__aenter__()
-            await second.__aenter__()
+            session = await second.__aenter__()
             await first.__aexit__(None, None, None)
+            async with other.transaction() as inside:
+                assert inside is session
             await second.__aexit__(None, None, None)
             async with db.transaction() as third:
                 await third.execute_query(INSERT, {"id": 1, "name": "one"})

@@ -1,7 +1,9 @@
 """The life of a component."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -100,10 +102,14 @@ async def test_an_opening_waits_until_one_that_everybody_left_has_cleared_away()
     leaving.cancel()
     await asyncio.wait((leaving,))
     pump.let_open.set()
-    connecting = asyncio.create_task(pump.connect())
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert pump.opened == 1
+    for is_given_up in (True, True, False):
+        connecting = asyncio.create_task(pump.connect())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert pump.opened == 1
+        if is_given_up:
+            connecting.cancel()
+            await asyncio.wait((connecting,))
     may_clear.set()
     await connecting
     assert pump.opened == 2
@@ -117,6 +123,23 @@ async def test_failed_opening_reaches_every_caller_and_is_tried_again() -> None:
     pump.fault = None
     await pump.connect()
     assert pump.opened == 2
+
+
+async def test_opening_that_failed_keeps_nothing_of_what_it_made() -> None:
+    made: list[weakref.ref[asyncio.Event]] = []
+
+    class Leaky(Pump):
+        async def _open(self) -> None:
+            half = asyncio.Event()
+            made.append(weakref.ref(half))
+            raise UnavailableError("refused", where=self.name)
+
+    pump = Leaky()
+    with pytest.raises(UnavailableError):
+        await pump.connect()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert made[0]() is None
 
 
 async def test_opening_that_hangs_ends_at_the_deadline() -> None:

@@ -1,4 +1,4 @@
-"""What the blocks of stores say alike that are a server, a folder or memory."""
+"""What the blocks have in common of stores that are a server, a folder or memory."""
 
 from pathlib import Path
 from typing import Self
@@ -19,7 +19,9 @@ class ServerOrFolderSettings(VectorSettings):
     @field_validator("url")
     @classmethod
     def _is_plain_address(cls, url: str | None) -> str | None:
-        parts = urlsplit(url or "http://-")
+        if url is None:
+            return None
+        parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
             msg = "is not an address such as http://localhost:8000"
             raise ValueError(msg)
@@ -27,7 +29,7 @@ class ServerOrFolderSettings(VectorSettings):
             msg = "holds more than an address; put a key in api_key"
             raise ValueError(msg)
         # in small letters: whether certificates are verified hangs on the scheme
-        return url and parts.geturl()
+        return parts.geturl()
 
     @field_validator("api_key")
     @classmethod

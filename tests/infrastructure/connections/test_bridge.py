@@ -172,6 +172,31 @@ def test_closing_between_two_steps_of_a_call_tells_it_and_leaves_nothing(
     assert (_loops(), redis.loop) == ([], None)
 
 
+@pytest.mark.parametrize("is_sync", [True, False])
+def test_a_call_that_is_made_while_its_own_loop_ends_is_refused(
+    redis: RedisConnectionManager, bridge: Bridge, threads: ThreadPoolExecutor, is_sync: bool
+) -> None:
+    has_begun, told = threading.Event(), Future[BaseException]()
+
+    async def steps() -> None:
+        try:
+            has_begun.set()
+            await asyncio.Event().wait()
+        finally:
+            try:
+                if is_sync:
+                    bridge.run(redis.ping())
+                else:
+                    await bridge.arun(redis.ping())
+            except UnavailableError as error:
+                told.set_result(error)
+
+    threads.submit(lambda: bridge.run(steps()))
+    assert has_begun.wait(5)
+    threads.submit(bridge.close).result(5)
+    assert str(told.result(5)) == "db.default: its event loop has ended"
+
+
 def test_a_call_that_ends_the_loop_while_it_is_closed_tells_nobody_else(
     valkey: LocalServer, threads: ThreadPoolExecutor
 ) -> None:

@@ -221,6 +221,21 @@ async def test_all_who_close_it_wait_for_the_calls_in_flight_and_no_longer() -> 
     assert valve.loop is None
 
 
+async def test_closing_from_another_loop_waits_for_the_calls_in_flight_and_no_longer() -> None:
+    valve = Valve(drain_timeout_seconds=60)
+
+    def elsewhere() -> None:
+        asyncio.run(valve.disconnect())
+
+    async with asyncio.timeout(5):
+        async with valve.calling():
+            closing = asyncio.create_task(asyncio.to_thread(elsewhere))
+            while not valve.drain.is_closing:  # noqa: ASYNC110  # another thread sets it
+                await asyncio.sleep(0)
+        await closing
+    assert valve.loop is None
+
+
 async def test_calls_are_refused_until_the_last_of_those_who_close_it_is_done() -> None:
     valve = Valve()
     async with valve.drain.closing(1):
@@ -286,3 +301,29 @@ async def test_one_rotation_comes_after_another() -> None:
     await asyncio.gather(*(valve.rotate(timeout_seconds=1.0 + number) for number in range(5)))
     assert valve.state is ConnectionState.READY
     assert valve.attempts == 6
+
+
+@pytest.mark.parametrize("is_opened", [True, False])
+async def test_opened_or_closed_while_it_is_changed_it_stays_so_and_is_changed(
+    is_opened: bool,
+) -> None:
+    valve, is_closing, may_close = Valve(), asyncio.Event(), asyncio.Event()
+    opened_with: list[float] = []
+
+    async def open_() -> None:
+        opened_with.append(valve.settings.timeout_seconds)
+
+    async def close() -> None:
+        is_closing.set()
+        await may_close.wait()
+
+    valve._open = open_  # type: ignore[method-assign] # one that tells
+    valve._close = close  # type: ignore[method-assign] # a driver that takes its time
+    await valve.connect()
+    changing = asyncio.create_task(valve.rotate(timeout_seconds=1.0))
+    await is_closing.wait()
+    await (valve.connect() if is_opened else valve.disconnect())
+    may_close.set()
+    assert await changing
+    assert (valve.loop is not None) is is_opened
+    assert opened_with[1:] == [1.0] * is_opened

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymongo
 from bson import encode
-from pymongo.errors import BulkWriteError, DocumentTooLarge
+from pymongo.errors import BulkWriteError, DocumentTooLarge, NotPrimaryError, OperationFailure
 
 from infrastructure.connections.database.mongodb.errors import refusal, refused_by_driver
 from infrastructure.connections.database.mongodb.values import (
@@ -15,7 +15,13 @@ from infrastructure.connections.database.mongodb.values import (
     check_filter,
     read_value,
 )
-from infrastructure.errors import InfrastructureError, OutcomeUnknownError
+from infrastructure.errors import (
+    DeadlineExceededError,
+    InfrastructureError,
+    OutcomeUnknownError,
+    OverloadedError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
     from infrastructure.connections.database.mongodb.documents import Documents
@@ -103,6 +109,18 @@ async def sent_in_bulk(
             if documents.session is not None:
                 raise  # the transaction is over, so nothing was applied
             said = error.details
+        except (NotPrimaryError, OperationFailure) as error:
+            ours = refusal(error.details or {}, error, where=where, seconds=0)
+            is_passing = isinstance(ours, OverloadedError | UnavailableError)
+            is_late = isinstance(ours, DeadlineExceededError)  # in doubt anyway
+            is_whole = documents.session is not None or _is_one_command(requests)
+            if is_whole or is_late or not is_passing:
+                raise
+            raise OutcomeUnknownError(
+                f"a part of the bulk was refused ({ours.what})",
+                where=where,
+                hint="Read before trying again: what is before that part may have been applied.",
+            ) from error
     return _outcome(said, list(requests), refused, len(writes), where, ordered=ordered)
 
 
@@ -114,6 +132,11 @@ async def _sent(target: Any, requests: Mapping[int, Any], **how: Any) -> Any:
         return {"nInserted": len(given)}
     mixed = [pymongo.InsertOne(one) if type(one) is dict else one for one in given]
     return (await target.bulk_write(mixed, **how)).bulk_api_result
+
+
+def _is_one_command(requests: Mapping[int, Any]) -> bool:
+    """Whether the driver sends them in one for certain: it cuts by kind, bytes and number."""
+    return len(set(map(type, requests.values()))) == 1 and len(requests) <= _LOOKED_AT_TOGETHER
 
 
 def _written(

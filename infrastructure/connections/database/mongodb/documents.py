@@ -262,6 +262,10 @@ class Documents(ABC):
             collection: Its name.
             writes: Any number; the driver cuts them into what one message can hold.
             ordered: Each waits for the one before, and the first that fails is the last.
+
+        Raises:
+            OutcomeUnknownError: An answer was lost, or a part was refused for now: others may have
+                been applied.
         """
         async with self.writing():
             return await sent_in_bulk(self, collection, writes, ordered=ordered)

@@ -85,13 +85,17 @@ class StreamConsumer(Guest):
         self.reclaimed = self.dead = self.trimmed = 0
 
     async def __aenter__(self) -> Self:
-        async with self._manager.calling():
-            pass  # it is open then, and not being closed
+        manager = self._manager
+        await manager.drain.begin()  # what is being closed admits nobody
+        try:
+            await manager.connect()
+        finally:
+            manager.drain.end()
         self._keeping = asyncio.create_task(
             keep_renewing(self._options.lease_seconds, self._renew), name="stream consumer"
         )
         self._has_begun = True
-        self._manager.guests.admit(self)
+        manager.guests.admit(self)
         return self
 
     async def __aexit__(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -11,10 +12,15 @@ from sqlalchemy.orm import Session
 from infrastructure.connections.database.sql.session import ends_outer, outcome_unknown
 from infrastructure.connections.database.sql.statements import rows_of
 from infrastructure.connections.sync_base import BaseConnectionManager
+from infrastructure.connections.sync_calls import seconds_left
 from infrastructure.errors import UnavailableError
 from infrastructure.observability.telemetry import hook
 from infrastructure.operations import observing
+from infrastructure.resilience.deadlines import Deadline
 
+#: What undoing has at least, also behind a deadline: without an answer to it the connection, and
+#: what goes on around, would be lost.
+_LEAST_SECONDS = 0.5
 ResultT = TypeVar("ResultT")
 ParamsT = ParamSpec("ParamsT")
 
@@ -108,8 +114,7 @@ class SyncBoundedSession(Session):
                 nested.commit()
         except BaseException:
             if nested.is_active:
-                with suppress(UnavailableError), self.manager.bounded():
-                    nested.rollback()  # of a lost connection the server has undone all by itself
+                self._undo(nested.rollback)
             raise
 
     def rollback(self) -> None:
@@ -140,10 +145,20 @@ class SyncBoundedSession(Session):
     def give_back(self) -> None:
         """Close it; what was on a lost connection, the server has rolled back."""
         if self.in_transaction():
-            with suppress(UnavailableError):
-                self.close()
+            self._undo(self.close)
         else:  # nothing is sent
             super().close()
+
+    def _undo(self, call: Callable[[], object]) -> None:
+        with suppress(UnavailableError):  # of a lost connection the server has undone all by itself
+            if seconds_left(_LEAST_SECONDS) < _LEAST_SECONDS:
+                Context().run(self._undo_within, _LEAST_SECONDS, call)  # no deadline counts there
+            else:
+                self._undo_within(self.manager.settings.timeout_seconds, call)
+
+    def _undo_within(self, seconds: float, call: Callable[[], object]) -> None:
+        with Deadline(seconds, self.manager.name, interrupts=False), self.manager.bounded():
+            call()
 
     @_bounded("session.commit")
     def _flush_and_commit(self, flushed: list[bool]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from threading import get_ident
 from typing import Any, Literal, Protocol, TypeVar
@@ -54,14 +54,13 @@ _innermost: ContextVar[_Open | None] = ContextVar("switchgear_transaction", defa
 @contextmanager
 def going_on(manager: Any, session: Any) -> Iterator[None]:
     """Around the body of a transaction: those that begin in it are savepoints of `session`."""
-    one = _Open(manager, session, _innermost.get())
-    token = _innermost.set(one)
+    one = _Open(manager, session, _last())
+    _innermost.set(one)
     try:
         yield
     finally:
-        one.manager = one.session = None  # over, though one that ends out of turn may put it back
-        with suppress(ValueError):  # a generator that is ended in another context
-            _innermost.reset(token)
+        one.manager = one.session = None
+        _innermost.set(_last())  # one that ends out of turn leaves those that go on
 
 
 def outer_of(manager: Any, *, is_plain: bool) -> Any:
@@ -88,6 +87,14 @@ def outer_of(manager: Any, *, is_plain: bool) -> Any:
             hint="Give it to the outermost transaction, or use session().",
         )
     return one.session
+
+
+def _last() -> _Open | None:
+    """The innermost that is not over."""
+    one = _innermost.get()
+    while one is not None and one.manager is None:
+        one = one.outer
+    return one
 
 
 async def run_again(

@@ -179,14 +179,19 @@ class AwsConnectionManager(ExternalConnectionManager):
                 **self._options(),
             ),
         )
-        async with self.bounded():
+        try:  # without a bound of its own: to find credentials may take longer than a call
             self._client = await making.__aenter__()
-            self._slots = Slots(settings.max_connections, settings.slot_seconds, self.name)
-            try:
+        except Exception as error:
+            if ours := self.translated(error):
+                raise ours from error
+            raise
+        self._slots = Slots(settings.max_connections, settings.slot_seconds, self.name)
+        try:
+            async with self.bounded():
                 await self._look()
-            except BaseException:
-                await self._close()
-                raise
+        except BaseException:
+            await self._close()
+            raise
 
     async def _close(self) -> None:
         client, self._client, self._slots = self._client, None, None

@@ -222,7 +222,7 @@ class LangChainVectorStore(CollectionAdapter, Base):
         options: Mapping[str, Any],
     ) -> list[Record]:
         """Records that are to be embedded; what is wrong is told before that costs something."""
-        self._refuse(options.keys() - {_OF_INDEX})
+        self._refuse([name for name in options if name != _OF_INDEX])
         all_texts = list(texts)
         count = len(all_texts)
         named = [None] * count if ids is None else ids

@@ -11,7 +11,11 @@ from pymongo.errors import (
 )
 
 from infrastructure.connections.database.conflicts import TransactionConflictError
-from infrastructure.connections.database.mongodb import Insert, MongodbConnectionManager
+from infrastructure.connections.database.mongodb import (
+    Insert,
+    MongodbConnectionManager,
+    Update,
+)
 from infrastructure.errors import (
     AuthenticationError,
     Category,
@@ -96,6 +100,27 @@ async def test_of_a_write_that_was_tried_again_the_first_try_counts_too(
             async with mongo.writing():
                 await mongo.client._retryable_write(len(ends) > 1, attempt, None, "update")
     assert type(told.value) is kind
+
+
+@pytest.mark.parametrize("code", [6, 46])
+async def test_a_bulk_of_which_a_later_part_is_refused_for_now_may_be_applied_in_part(
+    mongo: MongodbConnectionManager, code: int
+):
+    one = {"_id": 1}
+    await fail(mongo, "update", errorCode=code, errorLabels=["NoWritesPerformed"])
+    with pytest.raises(OutcomeUnknownError, match="a part of the bulk was refused") as told:
+        await mongo.bulk_write("books", [Insert(one), Update(one, {"$set": {"n": 1}})])
+    assert isinstance(told.value.__cause__, OperationFailure)
+    assert await mongo.find_one("books", one) == one
+
+
+async def test_a_bulk_that_is_one_command_and_refused_for_now_is_not_applied(
+    mongo: MongodbConnectionManager,
+):
+    await fail(mongo, "insert", errorCode=46)
+    with pytest.raises(OverloadedError):
+        await mongo.bulk_write("books", [Insert({}), Insert({})])
+    assert await mongo.count("books", {}) == 0
 
 
 async def test_closing_says_goodbye_to_nobody_where_no_server_is_left(mongodb: MongodbServer):

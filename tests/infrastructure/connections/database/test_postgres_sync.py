@@ -25,6 +25,7 @@ from infrastructure.errors import (
     UnavailableError,
     UnsupportedError,
 )
+from infrastructure.resilience import deadline
 from infrastructure.servers.postgres import PostgresServer
 from infrastructure.servers.process import free_port
 from tests.contracts.sync_connection_contract import until
@@ -73,6 +74,29 @@ class _SyncPostgres(SyncSqlContract):
     @pytest.fixture
     def manager(self, url: str):
         return manager_of(url, sync_driver=self.driver)
+
+    def test_a_session_left_after_its_deadline_gives_its_connection_back(
+        self, db: SyncPostgresConnectionManager
+    ):
+        bound = deadline(1.0, interrupts=False)
+        with pytest.raises(KeyError), bound, db.session() as session:
+            before = session.scalar(text("SELECT pg_backend_pid()"))
+            bound.at = 0.0  # the time is up
+            raise KeyError
+        assert db.state == "ready"
+        assert db.execute_query("SELECT pg_backend_pid() AS pid") == [{"pid": before}]
+
+    def test_a_savepoint_left_after_its_deadline_leaves_the_transaction_around_it(
+        self, db: SyncPostgresConnectionManager
+    ):
+        with db.transaction() as outer:
+            outer.execute_query(INSERT, {"id": 1, "name": "one"})
+            bound = deadline(1.0, interrupts=False)
+            with pytest.raises(KeyError), bound, db.transaction() as inner:
+                inner.execute_query(INSERT, {"id": 2, "name": "two"})
+                bound.at = 0.0  # the time is up
+                raise KeyError
+        assert db.execute_query("SELECT id FROM item") == [{"id": 1}]
 
     def test_what_is_not_committed_is_not_seen(self, db: SyncPostgresConnectionManager):
         with db.session() as session:

@@ -247,6 +247,17 @@ async def test_an_answered_call_ends_what_a_failed_check_said(
         assert manager.is_healthy()
 
 
+async def test_a_reader_that_begins_has_not_heard_of_the_server(
+    valkey: LocalServer, proxy: FaultProxy
+) -> None:
+    found = {"timeout_seconds": 0.2, "connect_timeout_seconds": 0.2}
+    async with made_for(valkey, port=proxy.port, **found) as manager:
+        proxy.black_hole()
+        assert not (await manager.health_check()).is_up
+        async with manager.stream("jobs").consumer("workers"):
+            assert manager.state == "unavailable"
+
+
 async def test_the_vendors_client_is_closed_though_closing_was_cut(
     valkey: LocalServer, proxy: FaultProxy
 ) -> None:

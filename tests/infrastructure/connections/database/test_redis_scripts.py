@@ -103,6 +103,13 @@ async def test_keys_of_different_slots_are_told_before_a_script_is_sent(
         await cluster.call_script("move", ["a", "b"], [1])
 
 
+async def test_in_a_cluster_a_key_that_is_no_text_is_refused_as_elsewhere(
+    cluster: RedisConnectionManager,
+) -> None:
+    with pytest.raises(UnsupportedError, match="lone surrogates"):
+        await cluster.call_script("move", ["\ud800", "\ud800"], [1])
+
+
 @pytest.mark.parametrize("name", ["jobs", "{order}:7", "a{b}c}", "a{b"])
 async def test_a_key_beside_another_is_in_its_slot(
     cluster: RedisConnectionManager, name: str

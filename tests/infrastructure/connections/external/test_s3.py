@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiobotocore.session import AioSession
 from botocore.exceptions import ConnectTimeoutError
 
 from infrastructure.connections.external.s3 import S3ConnectionManager, S3Settings
 from infrastructure.errors import AuthenticationError, NotFoundError, OverloadedError, RejectedError
+from infrastructure.resilience import remaining
 from infrastructure.servers.seaweedfs import SeaweedServer
 from tests.aws_address import aws_address
 from tests.contracts.connection_contract import ConnectionContract
@@ -88,6 +90,23 @@ async def test_without_a_key_the_one_in_the_environment_counts(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweed.secret_access_key)
     async with made(seaweed, access_key_id=None, secret_access_key=None) as store:
         await store.put("key", b"x")
+
+
+async def test_looking_for_a_key_is_a_part_of_opening_and_not_of_a_call(
+    seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch
+):
+    looking, left = AioSession.get_credentials, []
+
+    async def looked(session: AioSession) -> Any:
+        left.append(remaining())
+        return await looking(session)
+
+    monkeypatch.setattr(AioSession, "get_credentials", looked)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweed.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweed.secret_access_key)
+    bounds = {"timeout_seconds": 5, "connect_timeout_seconds": 60}
+    async with made(seaweed, access_key_id=None, secret_access_key=None, **bounds):
+        assert 5 < left[0] <= 60
 
 
 async def test_without_any_key_it_is_said_what_to_do(

@@ -11,6 +11,7 @@ KEY = "s3cret-k3y"
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"url": ""},
         {"url": "localhost:6333"},
         {"url": "ftp://x"},
         {"url": "http://user:pass@x"},
