@@ -80,25 +80,20 @@ class Component(ABC):
             InfrastructureError: It could not be opened within `connect_timeout_seconds`, or was
                 closed meanwhile.
         """
-        loop = asyncio.get_running_loop()
-        if self._loop is loop:
-            return
-        self._refuse_second_loop(loop)
-        await self._opening.do("open", self._open_unless_closed)
+        if self._loop is not asyncio.get_running_loop():
+            # who comes after a closing has no part in what was being opened before it
+            await self._opening.do(self._closings, self._open_unless_closed)
 
     async def disconnect(self) -> None:
         """Close; harmless when never opened or closed already."""
-        self._closings += 1
-        loop, self._loop = self._loop, None
-        self._health = Health(Status.UNKNOWN, detail="closed")
-        if loop is None:
+        home = self._loop
+        if home is None or self.closes_anywhere or not _runs_elsewhere(home):
+            self._closings += 1
+            await self._shut()
             return
         async with deadline(self.settings.connect_timeout_seconds, self.name):
-            if loop is asyncio.get_running_loop() or self.closes_anywhere:
-                await self._close()
-            elif loop.is_running():
-                closing = asyncio.run_coroutine_threadsafe(self._close(), loop)
-                await asyncio.wrap_future(closing)
+            closing = asyncio.run_coroutine_threadsafe(Component.disconnect(self), home)
+            await asyncio.shield(asyncio.wrap_future(closing))  # it ends there, however late
 
     def _after_fork(self) -> None:
         """Be closed, in a forked child: what is open is the parent's, and stays so.
@@ -106,7 +101,7 @@ class Component(ABC):
         It is kept, for its end would be said over the parent's sockets.
         """
         self._of_parent = dict(vars(self))
-        self._loop = None
+        self._loop = self._opener = None
         self._opening = SingleFlight()
         self._health = Health(Status.UNKNOWN, detail="not checked since the fork")
 
@@ -147,18 +142,19 @@ class Component(ABC):
 
     async def _open_unless_closed(self) -> None:
         """Open; what was closed meanwhile does not stay open behind whoever closed it."""
-        before = self._closings
-        last = self._opener
-        if last is not None and last.get_loop() is asyncio.get_running_loop():
-            async with deadline(self.settings.connect_timeout_seconds, self.name):
-                await asyncio.wait((last,))  # given up by all who waited, it still clears away
+        here, before = asyncio.get_running_loop(), self._closings
+        async with deadline(self.settings.connect_timeout_seconds, self.name):
+            while (last := self._opener) is not None and last.get_loop() is here:
+                await asyncio.wait((last,))  # closed, or given up by all, it still clears away
+        self._refuse_second_loop()
         task = self._opener = asyncio.current_task()
         try:
-            await self._open_once()
-            if self._closings != before:
-                # not a subclass's, which lets the callers here end
-                await Component.disconnect(self)
-                raise UnavailableError("closed while it was being opened", where=self.name)
+            if self._closings == before:
+                await self._open_once()
+                if self._closings == before:
+                    return
+                await self._shut()
+            raise UnavailableError("closed while it was being opened", where=self.name)
         finally:
             if self._opener is task:
                 self._opener = None  # which would keep what it failed with
@@ -175,13 +171,22 @@ class Component(ABC):
         self._loop = loop
         self._health = Health(Status.UP, detail="connected")
 
-    def _refuse_second_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._loop is not None and self._loop.is_running() and self._loop is not loop:
-            raise ConfigurationError(
-                "used from two running event loops at once",
-                where=self.name,
-                hint="Give each thread its own container.",
-            )
+    async def _shut(self) -> None:
+        loop, self._loop = self._loop, None
+        self._health = Health(Status.UNKNOWN, detail="closed")
+        if loop is not None and (self.closes_anywhere or loop is asyncio.get_running_loop()):
+            async with deadline(self.settings.connect_timeout_seconds, self.name):
+                await self._close()
+
+    def _refuse_second_loop(self) -> None:
+        opener = self._opener  # looked at first: it has set the loop when it ends
+        for home in (self._loop, opener.get_loop() if opener else None):
+            if home is not None and _runs_elsewhere(home):
+                raise ConfigurationError(
+                    "used from two running event loops at once",
+                    where=self.name,
+                    hint="Give each thread its own container.",
+                )
 
     @abstractmethod
     async def _open(self) -> None:
@@ -198,3 +203,7 @@ class Component(ABC):
         Raises:
             InfrastructureError: No answer, or a refusal.
         """
+
+
+def _runs_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
+    return loop is not asyncio.get_running_loop() and loop.is_running()

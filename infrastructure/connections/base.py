@@ -113,7 +113,7 @@ class AsyncBaseConnectionManager(Standing, Component):
 
     def __init__(self, settings: ConnectionSettings, *, name: str = "") -> None:
         super().__init__(settings, name=name)
-        self.drain = Drain(self.name)
+        self.drain = Drain(self)
         self._way = Opening(settings, self.name)
         self._current = CurrentSettings(self)
         self._closed_as = ConnectionState.NEW
@@ -137,7 +137,7 @@ class AsyncBaseConnectionManager(Standing, Component):
     def _after_fork(self) -> None:
         """Be closed, in a forked child; calls in flight are the parent's."""
         super()._after_fork()
-        self.drain = Drain(self.name)
+        self.drain = Drain(self)
         self._closed_as = ConnectionState.NEW
 
     async def rotate(self, **changes: Any) -> bool:
@@ -146,9 +146,11 @@ class AsyncBaseConnectionManager(Standing, Component):
         Where it is open, calls in flight end first and new ones wait until it is open again.
 
         Raises:
-            ConfigurationError: They are no settings of this kind; the old ones stay.
+            ConfigurationError: They are no settings of this kind, or it is open in another event
+                loop; the old ones stay.
             InfrastructureError: It could not be opened with them; the next call tries again.
         """
+        self._refuse_second_loop()
         self.changed(changes, by="`rotate`")
         async with self.drain.pausing(self.settings.drain_timeout_seconds):
             settings = self.changed(changes, by="`rotate`")

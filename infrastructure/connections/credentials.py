@@ -37,13 +37,14 @@ class CurrentSettings:
         if credentials is None:
             return manager.settings
         async with deadline(manager.settings.connect_timeout_seconds, manager.name):
-            return await self._asking.do("", lambda: self._ask(credentials))
+            changes = await self._asking.do("", lambda: self._ask(credentials))
+        # of the settings as they are now: they may have changed meanwhile
+        return manager.changed(changes, by="`credentials`")
 
     async def _ask(self, credentials: "Credentials") -> Any:
         with asking(self._manager.name):
             found = credentials()
-            changes = await found if inspect.isawaitable(found) else found
-        return self._manager.changed(changes, by="`credentials`")
+            return await found if inspect.isawaitable(found) else found
 
 
 @contextmanager

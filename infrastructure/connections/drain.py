@@ -3,24 +3,29 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 from infrastructure.errors import UnavailableError
+from infrastructure.resilience import deadline
+
+if TYPE_CHECKING:
+    from infrastructure.connections.base import AsyncBaseConnectionManager
 
 
 class Drain:
     """Counts the calls in flight, and holds new ones back while the connection is changed.
 
     Args:
-        name: The connection manager's, for errors.
+        manager: Whose calls; `timeout_seconds` of its settings is the longest wait of a new one.
 
     Attributes:
         in_flight: How many calls are going on.
     """
 
-    __slots__ = ("_closers", "_name", "_open", "_waiting", "in_flight")
+    __slots__ = ("_closers", "_manager", "_open", "_waiting", "in_flight")
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, manager: "AsyncBaseConnectionManager") -> None:
+        self._manager = manager
         self.in_flight = 0
         self._closers = 0
         self._waiting: set[Callable[[], None]] = set()
@@ -35,12 +40,13 @@ class Drain:
         """Count a call, once new ones may begin.
 
         Raises:
-            UnavailableError: The connection is being closed.
+            UnavailableError: The connection is being closed, or is being changed for longer.
         """
-        while self._open is not None:
-            await self._open.wait()
+        if self._open is not None:
+            async with deadline(self._manager.settings.timeout_seconds, self._manager.name):
+                await self._goes_on()
         if self._closers:
-            raise UnavailableError("is being closed", where=self._name)
+            raise UnavailableError("is being closed", where=self._manager.name)
         self.in_flight += 1
 
     def end(self) -> None:
@@ -67,8 +73,7 @@ class Drain:
     @asynccontextmanager
     async def pausing(self, seconds: float) -> AsyncIterator[None]:
         """As `closing`, and new calls wait instead."""
-        while self._open is not None:
-            await self._open.wait()
+        await self._goes_on()
         gate = self._open = asyncio.Event()
         try:
             await self._drained(seconds)
@@ -77,11 +82,16 @@ class Drain:
             self._open = None
             gate.set()
 
+    async def _goes_on(self) -> None:
+        while self._open is not None:
+            await self._open.wait()
+
     async def _drained(self, seconds: float) -> None:
         loop, empty = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
-            loop.call_soon_threadsafe(empty.set)  # who closes may be in another loop than the calls
+            with suppress(RuntimeError):  # who closes may be in another loop, which may be gone
+                loop.call_soon_threadsafe(empty.set)
 
         self._waiting.add(wake)
         try:

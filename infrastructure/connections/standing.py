@@ -83,6 +83,11 @@ class Standing(ABC):
     _health: Health
     _closed_as: ConnectionState
 
+    @property
+    @abstractmethod
+    def state(self) -> ConnectionState:
+        """Where it is in its life, as far as is known without asking."""
+
     @abstractmethod
     def pool_stats(self) -> PoolStats:
         """How many connections there are; zeros when not connected."""
@@ -146,9 +151,9 @@ class Standing(ABC):
     def _remember(self, health: Health) -> None:
         """Keep the answer; a line is logged when it went down or came back, not for each call.
 
-        What is being closed refuses calls, which says nothing.
+        What is closed, or being closed, refuses calls and cuts them, which says nothing.
         """
-        if self.drain.is_closing:
+        if self.state is ConnectionState.CLOSED:
             return
         before, self._health = self._health.status, health
         if health.status is Status.DOWN and before is not Status.DOWN:

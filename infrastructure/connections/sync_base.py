@@ -161,9 +161,9 @@ class BaseConnectionManager(Standing):
             if settings == self.settings:
                 return False
             was_open = self.is_open
-            self._closed()
-            self.settings = settings
+            self.settings = settings  # before closing, which may fail
             self._way = Opening(settings, self.name)
+            self._closed()
             if was_open:
                 self.connect()
         return True

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import count as count_from
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from infrastructure.connections.vector.base import Record
 from infrastructure.connections.vector.chromadb import ChromadbSettings, ChromadbVectorStore
 from infrastructure.errors import DeadlineExceededError, InfrastructureError, UnavailableError
 from infrastructure.servers.chroma import ChromaServer
+from tests.cancellation import cancelled_at
 from tests.contracts.connection_faults import DEADLINE_SECONDS, ConnectionFaults
 from tests.faults.proxy import FaultProxy
 
@@ -88,6 +90,26 @@ async def test_a_call_given_up_leaves_no_connection_behind(manager: ChromadbVect
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
     assert manager.pool_stats().in_use == 0
+
+
+async def test_cancelled_at_whichever_moment_a_call_leaves_its_connection_to_the_next(
+    manager: ChromadbVectorStore,
+):
+    await manager.rotate(pool_size=1)
+    place = await manager._place(NOTES, "")
+    for wait in count_from(1):
+        for is_open in (False, True):
+            await manager._close()
+            await manager._open()
+            if is_open:
+                await manager.count(NOTES)
+            call = cancelled_at(wait, manager._count(place, None))
+            task = asyncio.create_task(call)
+            await asyncio.wait((task,))
+            assert await manager.count(NOTES) == 1
+        if not task.cancelled():
+            break
+    assert wait > 1
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,10 @@ from tests.faults.proxy import FaultProxy
 
 BOUNDS = {"timeout_seconds": DEADLINE_SECONDS, "connect_timeout_seconds": DEADLINE_SECONDS}
 NOTES = "notes"
+END_ALL = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 def store_at(url: str, **changed: object) -> PgvectorVectorStore:
@@ -91,6 +95,19 @@ async def test_a_big_batch_cut_in_the_middle_is_stored_whole_or_not_at_all(
     await manager.drop_collection("cut")
 
 
+async def test_connections_that_vector_calls_opened_are_tested_before_a_statement_takes_them(
+    server_url: str,
+):
+    async with (
+        store_at(server_url, pool_size=3, pre_ping=True) as store,
+        store_at(server_url, pool_size=1, max_overflow=0) as killer,
+    ):
+        await asyncio.gather(*(store.count(NOTES) for _ in range(3)))
+        assert len(await killer.execute_query(END_ALL)) == store.pool_stats().size == 3
+        statements = (store.execute_query("SELECT 1 AS one") for _ in range(3))
+        assert await asyncio.gather(*statements) == [[{"one": 1}]] * 3
+
+
 async def test_a_pool_in_use_for_too_long_is_an_overload_and_no_outage(server_url: str):
     settings = {"pool_size": 1, "max_overflow": 0, "timeout_seconds": 1.0}
     async with store_at(server_url, **settings, pool_timeout_seconds=0.1) as store:
@@ -140,10 +157,6 @@ async def test_connections_ended_by_the_server_under_load_lose_nothing_it_confir
         await store.upsert("load", [Record(str(number), [1.0, 0.0])])
         confirmed.append(str(number))
 
-    end_all = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
     async with (
         store_at(server_url, pool_size=5, max_overflow=0) as store,
         store_at(server_url, pool_size=1, max_overflow=0) as killer,
@@ -153,7 +166,7 @@ async def test_connections_ended_by_the_server_under_load_lose_nothing_it_confir
         for start in range(0, 100, 20):
             writes = [asyncio.create_task(write(store, i)) for i in range(start, start + 20)]
             await asyncio.wait(writes, return_when=asyncio.FIRST_COMPLETED)
-            assert len(await killer.execute_query(end_all)) >= 1
+            assert len(await killer.execute_query(END_ALL)) >= 1
             outcomes += await asyncio.gather(*writes, return_exceptions=True)
         failed = [one for one in outcomes if one is not None]
         assert all(isinstance(one, InfrastructureError) for one in failed), failed

@@ -120,6 +120,26 @@ def test_settings_that_are_none_change_nothing() -> None:
     assert valve.call() == "right"
 
 
+def test_settings_that_are_changed_stay_so_when_closing_fails() -> None:
+    def fail() -> None:
+        raise UnavailableError("stuck")
+
+    valve = Valve()
+    valve.connect()
+    valve._close = fail  # type: ignore[method-assign] # a driver that fails to close
+    with pytest.raises(UnavailableError, match="stuck"):
+        valve.rotate(timeout_seconds=3.0)
+    assert valve.call() == "right"
+    assert valve.settings.timeout_seconds == 3.0
+
+
+def test_an_answer_that_comes_after_closing_makes_nothing_healthy() -> None:
+    valve = Valve(drain_timeout_seconds=0.02)
+    with valve.calling():
+        valve.disconnect()
+    assert not valve.is_healthy()
+
+
 def test_credentials_are_asked_for_before_each_opening() -> None:
     passwords = iter(["wrong", "right"])
     valve = Valve()

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 
 from infrastructure.connections.database.postgres.settings import PostgresSettings
 from infrastructure.errors import ConfigurationError
@@ -36,7 +37,8 @@ def arguments(settings: PostgresSettings, server: Mapping[str, str], where: str)
 
     Args:
         settings: Where to, and as whom.
-        server: Settings of the server for it, by name; they win over those in the URL.
+        server: Settings of the server for it, by name; they win over those in the URL or,
+            where it has none, those that libpq takes from PGOPTIONS.
         where: The manager's name, for errors.
 
     Raises:
@@ -48,13 +50,20 @@ def arguments(settings: PostgresSettings, server: Mapping[str, str], where: str)
     except psycopg.ProgrammingError:
         # the driver's text may quote the password
         raise ConfigurationError("`url` cannot be read", where=where) from None
-    ours = [f"-c {name}={text}" for name, text in server.items()]
+    theirs = told.get("options") or _default_options()
+    options = [theirs, *(f"-c {name}={text}" for name, text in server.items())]
     return {
         **told,
-        "options": " ".join([told.get("options", ""), *ours]),
+        "options": " ".join(options),
         "application_name": settings.application_name,
         "prepare_threshold": None if settings.pgbouncer else _PREPARE_AFTER,
     }
+
+
+def _default_options() -> str:
+    """What libpq would send by itself, which ours would hide."""
+    known = {each.keyword: each.val for each in Conninfo.get_defaults()}
+    return (known.get(b"options") or b"").decode()
 
 
 def in_time(gen: Generator[Any, Any, Any], seconds: float) -> Generator[Any, Any, Any]:

@@ -106,6 +106,9 @@ class Replicas:
     def open(self) -> None:
         """Have a manager for each; it connects when it is first read from."""
         primary = self._primary
+        for replica in self._all:  # not closed: of an event loop that is gone
+            for connection in replica.manager._connections:  # noqa: SLF001 - as a manager does its own
+                replica.manager.driver.abandon(connection)
         self._all = tuple(
             Replica(type(primary)(settings, name=f"{primary.name}.replicas.{number}"))
             for number, settings in enumerate(primary.settings.of_replicas())

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from io import FileIO
+from io import BufferedReader
 from pathlib import Path
 
 from infrastructure.resilience.budget import GivenUp
@@ -53,26 +53,19 @@ async def _at_least_one(parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes, No
 
 async def _of_file(path: Path, part_bytes: int) -> AsyncGenerator[bytes, None]:
     """Read in a thread, since a disk may take its time."""
-    opening = asyncio.create_task(asyncio.to_thread(path.open, "rb", 0))
+    opening = asyncio.create_task(asyncio.to_thread(path.open, "rb"))
     try:
         file = await asyncio.shield(opening)
-        while part := await asyncio.to_thread(_filled, file, part_bytes):
+        while part := await asyncio.to_thread(file.read, part_bytes):
             yield part
     finally:
         opening.add_done_callback(_close)  # also what opens after its reader has gone
 
 
-def _close(opening: asyncio.Task[FileIO]) -> None:
+def _close(opening: asyncio.Task[BufferedReader]) -> None:
+    """In a thread: it waits for one that still reads, lest its number become another file's."""
     if not opening.cancelled() and not opening.exception():
-        opening.result().close()
-
-
-def _filled(file: FileIO, part_bytes: int) -> bytes:
-    """Up to `part_bytes`: one read may give less than was asked for."""
-    part = file.read(part_bytes) or b""
-    while part and len(part) < part_bytes and (more := file.read(part_bytes - len(part))):
-        part += more
-    return part
+        asyncio.get_running_loop().run_in_executor(None, opening.result().close)
 
 
 async def _of_bytes(data: memoryview, part_bytes: int) -> AsyncGenerator[bytes, None]:

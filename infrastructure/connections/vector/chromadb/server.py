@@ -14,6 +14,8 @@ from chromadb.api.async_fastapi import AsyncFastAPI
 from chromadb.config import Settings, System
 
 from infrastructure.connections.base import PoolStats
+from infrastructure.connections.external.http.network import PinnedNetwork
+from infrastructure.connections.external.http.pool import PinnedTransport
 from infrastructure.connections.vector.chromadb.errors import refusal
 from infrastructure.connections.vector.chromadb.settings import ChromadbSettings
 from infrastructure.errors import DataError, UnavailableError
@@ -84,13 +86,14 @@ class ServerEngine:
         if self._key:
             is_bearer = self._header.lower() == "authorization"
             headers[self._header] = f"Bearer {self._key}" if is_bearer else self._key
-        limits = httpx.Limits(max_connections=self._size, max_keepalive_connections=self._size)
+        # httpx's own transport would keep a connection of a cancelled call in use for ever
+        network = PinnedNetwork(allow_private=True, where=self._where)
+        context = httpx.create_ssl_context(trust_env=False) if self._is_safe else None
         return httpx.AsyncClient(
             headers=headers,
-            limits=limits,
+            transport=PinnedTransport(network, context, self._size),
             timeout=None,  # noqa: S113 - our deadline stands around each call
             trust_env=False,  # what the environment says of proxies does not count
-            verify=self._is_safe,  # else the certificates would be read for nothing
         )
 
     async def _send(self, method: str, path: str, **request: Any) -> Any:

@@ -223,6 +223,7 @@ def _connected(pool: Any, entry: Any) -> Any:
     entry = entry or pool._do_get()  # noqa: SLF001 - the pool lends entries to itself alone
     try:
         entry.get_connection()
+        entry.fresh = False  # or SQLAlchemy, which takes it later, would not test it
     except BaseException as error:
         entry._checkin_failed(error, _fairy_was_created=False)  # noqa: SLF001 - likewise
         raise

@@ -66,11 +66,14 @@ class PgvectorVectorStore(VectorStore, VectorPool):
         """Make the indexes of a collection anew, while it is in use.
 
         For `index: ivfflat`, whose lists are made of the rows there are, once it has rows. It may
-        take long: `timeout_seconds` bounds it.
+        take long: `timeout_seconds` bounds it. What one that was cut has left goes first.
+
+        Raises:
+            TransactionConflictError: Somebody else is doing it.
         """
         place = Place(collection, await self.shape(collection))
         async with self.calling():
-            await self._on(place, lambda line, table: line.execute(table.reindex))
+            await self._on(place, _reindexed)
 
     async def _closed(self) -> None:
         self._tables.clear()
@@ -252,6 +255,13 @@ class PgvectorVectorStore(VectorStore, VectorPool):
 
     def _not_found(self, collection: str) -> NotFoundError:
         return NotFoundError(f"there is no collection '{collection}'", where=self.name)
+
+
+async def _reindexed(line: Any, table: VectorTable) -> None:
+    # what one that was cut has left costs each write, and the next one passes it by
+    for (name,) in await line.fetch(table.unfinished):
+        await line.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+    await line.execute(table.reindex)
 
 
 async def _fetched(line: Any, ask: Ask) -> Sequence[Any]:

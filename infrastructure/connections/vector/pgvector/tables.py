@@ -106,6 +106,14 @@ class VectorTable:
         return f"REINDEX TABLE CONCURRENTLY {self.name}"
 
     @property
+    def unfinished(self) -> str:
+        """Its indexes that were never whole, by name."""
+        return (
+            "SELECT indexrelid::regclass::text FROM pg_index"  # noqa: S608 - quoted
+            f" WHERE indrelid = to_regclass('{self.name}') AND NOT indisvalid"
+        )
+
+    @property
     def stage(self) -> str:
         """Make the connection's own table that a COPY fills; its rows go with the transaction."""
         types = self._types

@@ -1,6 +1,7 @@
 """Reads from a real standby that is fed by the primary, and only while it is not too old."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -181,6 +182,37 @@ async def test_closing_under_a_reader_leaves_no_connection_anywhere(
         await until(lambda: is_gone(other, left))
         await until(lambda: is_gone(standby, left))
     assert db.loop is None
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # so asyncio tells of what is left
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_an_event_loop_that_is_gone_leaves_no_connection_of_a_replica(
+    primary: PostgresServer, replica: PostgresReplica, driver: str
+):
+    ours = {"driver": driver, "application_name": f"again-{driver}"}
+    db = manager_of(primary.url, port_of(replica.url), **ours)
+    own = PostgresSettings.model_validate({"url": replica.url})
+    asked = f"SELECT pid FROM pg_stat_activity WHERE application_name = 'again-{driver}'"
+
+    async def backends() -> list[int]:
+        await until(lambda: reads_replica(db))
+        async with PostgresConnectionManager(own) as standby:
+            return [row["pid"] for row in await standby.execute_query(asked)]
+
+    async def is_replaced() -> bool:
+        return not set(first) & set(await backends())
+
+    async def end() -> None:
+        await until(is_replaced)
+        await db.disconnect()
+
+    first = asyncio.run(backends())
+    gc.disable()  # which lets go of it at some time
+    try:
+        asyncio.run(end())
+    finally:
+        gc.enable()
+        gc.collect()
 
 
 async def is_there(server: PostgresConnectionManager, sql: str) -> bool:

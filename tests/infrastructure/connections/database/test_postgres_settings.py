@@ -57,6 +57,21 @@ async def test_what_the_url_says_to_the_server_counts_beside_the_timeout(url: st
         assert await db.execute_query("SHOW statement_timeout") == [{"statement_timeout": "7s"}]
 
 
+@pytest.mark.parametrize("changes", [{}, {"statement_timeout_seconds": 7}])
+async def test_psycopg_takes_what_the_url_leaves_open_from_the_environment_as_libpq_does(
+    url: str, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+):
+    monkeypatch.setenv("PGOPTIONS", "-c work_mem=5MB")
+    async with manager_of(url, driver="psycopg", **changes) as db:
+        assert await db.execute_query("SHOW work_mem") == [{"work_mem": "5MB"}]
+    place = f"{url}?options=-c%20maintenance_work_mem%3D9MB"
+    async with manager_of(place, driver="psycopg", **changes) as db:
+        assert await db.execute_query("SHOW maintenance_work_mem") == [
+            {"maintenance_work_mem": "9MB"}
+        ]
+        assert await db.execute_query("SHOW work_mem") != [{"work_mem": "5MB"}]
+
+
 @both_drivers
 async def test_behind_pgbouncer_no_statement_is_prepared_apart_from_its_execution(
     url: str, driver: str

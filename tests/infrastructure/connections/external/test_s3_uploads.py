@@ -1,11 +1,15 @@
 """What is sent in parts, on SeaweedFS."""
 
 import asyncio
+import fcntl
 import gc
 import os
 import select
+import struct
+import termios
 import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -97,6 +101,45 @@ async def test_a_file_that_opens_after_its_put_was_cancelled_is_closed(
     assert await asyncio.to_thread(poll.poll, 5000) == [(writer, select.POLLERR)]  # no reader
     os.close(writer)
     gc.collect()
+
+
+async def test_a_file_is_closed_when_nobody_reads_it_any_more(
+    store: S3ConnectionManager, tmp_path: Path
+):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    putting = asyncio.create_task(store.put("read", pipe))
+    while (writer := _open_to_write(pipe)) is None:  # noqa: ASYNC110 - only the system knows
+        await asyncio.sleep(0)
+    os.write(writer, b"begun")
+    while _waiting(writer):  # noqa: ASYNC110 - likewise
+        await asyncio.sleep(0)
+    putting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+    for _ in range(10):
+        await asyncio.sleep(0)
+    numbers = _numbers(pipe)
+    os.close(writer)
+    assert len(numbers) == 2  # a thread waited for the rest of a part: not yet another file's
+    async with asyncio.timeout(5):
+        while _numbers(pipe):  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0)
+
+
+def _numbers(file: Path) -> list[int]:
+    """Under which it is open in this process."""
+    own, found = file.stat(), []
+    for number in range(1024):
+        with suppress(OSError):
+            found += [number] if os.path.samestat(os.fstat(number), own) else []
+    return found
+
+
+def _waiting(pipe: int) -> int:
+    """How many bytes nobody has read yet."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+    return int(count)
 
 
 def _open_to_write(pipe: Path) -> int | None:

@@ -28,6 +28,7 @@ from infrastructure.connections.vector.pgvector.codecs import (
 from infrastructure.connections.vector.pgvector.connection import VectorDriver
 from infrastructure.errors import (
     ConfigurationError,
+    DeadlineExceededError,
     NotFoundError,
     RejectedError,
     UnsupportedError,
@@ -133,6 +134,26 @@ async def test_every_index_finds_the_nearest(database: str, index: str):
         await store.reindex(NOTES)
         (nearest,) = await store.search(NOTES, records[5].vector, limit=1)
         assert (nearest.id, nearest.score) == ("5", 0.0)
+
+
+async def test_a_reindex_takes_away_what_one_that_was_cut_has_left(database: str):
+    schema = next(_schemas)
+    async with store_of(database, schema_name=schema) as store:
+        await store.ensure_collection(NOTES, 4)
+        async with store.session() as writer:  # it is waited for, once the new indexes are there
+            await writer.execute_query(f"LOCK TABLE {schema}.vectors_1 IN ROW EXCLUSIVE MODE")
+            async with store_of(database, schema_name=schema, timeout_seconds=0.3) as hasty:
+                await hasty.count(NOTES)
+                with pytest.raises(DeadlineExceededError):
+                    await hasty.reindex(NOTES)
+        assert await indexes(store, schema) > 3
+        await store.reindex(NOTES)
+        assert await indexes(store, schema) == 3
+
+
+async def indexes(store: PgvectorVectorStore, schema: str) -> int:
+    sql = "SELECT 1 FROM pg_indexes WHERE schemaname = :schema AND tablename <> 'collections'"
+    return len(await store.execute_query(sql, {"schema": schema}))
 
 
 async def test_beyond_2000_dimensions_the_index_has_half_the_precision_and_scores_have_not(
