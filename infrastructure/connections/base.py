@@ -1,7 +1,8 @@
 """The connection manager port, the kinds of connections and the registry of databases."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -167,6 +168,16 @@ class AsyncBaseConnectionManager(Standing, Component):
     def calling(self) -> Calling:
         """Around a whole call: opened if needed, bounded, its errors ours, closing waits for it."""
         return Calling(self)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Open for the whole body, which has no bound of its own: closing waits for its end."""
+        await self.drain.begin()
+        try:
+            await self.connect()
+            yield
+        finally:
+            self.drain.end()
 
     def bounded(self) -> Bounded:
         """Around a piece of work on what is open: bounded, and its errors ours."""

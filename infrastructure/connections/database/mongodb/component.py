@@ -1,8 +1,7 @@
 """What every call to MongoDB stands on: a client that is opened, counted, and let go of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from importlib import import_module
 from typing import Any
 
@@ -97,16 +96,6 @@ class MongodbComponent(AsyncBaseConnectionManager):
             database = self.client.get_database(self.settings.database, codec_options=VALUES)
             found = self._collections[name] = database[name]
         return found
-
-    @asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
-        """Open for the whole body: closing waits for its end."""
-        await self.drain.begin()
-        try:
-            await self.connect()
-            yield
-        finally:
-            self.drain.end()
 
     def is_standalone(self) -> bool:
         """Whether there is one server alone: no member of a replica set, and no router."""

@@ -164,13 +164,8 @@ class Replicas:
     @asynccontextmanager
     async def _chosen(self) -> AsyncIterator[Replica | None]:
         """One to read from, and closing the primary waits meanwhile; None where there is none."""
-        primary, drain = self._primary, self._primary.drain
-        await drain.begin()
-        try:
-            await primary.connect()
+        async with self._primary.held():
             yield await self._usable()
-        finally:
-            drain.end()
 
     async def _usable(self) -> Replica | None:
         replicas, turn = self._all, next(self._turns)

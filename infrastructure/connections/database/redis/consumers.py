@@ -86,11 +86,8 @@ class StreamConsumer(Guest):
 
     async def __aenter__(self) -> Self:
         manager = self._manager
-        await manager.drain.begin()  # what is being closed admits nobody
-        try:
-            await manager.connect()
-        finally:
-            manager.drain.end()
+        async with manager.held():  # what is being closed admits nobody
+            pass
         self._keeping = asyncio.create_task(
             keep_renewing(self._options.lease_seconds, self._renew), name="stream consumer"
         )

@@ -160,9 +160,7 @@ class SqlConnectionManager(SqlPool, AsyncBaseConnectionManager):
     async def _session(
         self, isolation: Isolation | None, read_only: bool
     ) -> AsyncIterator[BoundedSession]:
-        await self.drain.begin()
-        try:
-            await self.connect()
+        async with self.held():
             session = BoundedSession(self._engine_for(isolation, read_only), self.bounded, self)
             try:
                 yield session
@@ -175,8 +173,6 @@ class SqlConnectionManager(SqlPool, AsyncBaseConnectionManager):
                     await finished(session.give_back())
                 else:
                     session.sync_session.close()
-        finally:
-            self.drain.end()
 
     def _after_fork(self) -> None:
         """Be closed, in a forked child, and leave alone the connections of its parent."""

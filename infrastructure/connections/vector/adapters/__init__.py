@@ -1,1 +1,1 @@
-"""Vector stores in the shapes that other libraries expect, one file a library."""
+"""Vector stores in the shapes that other libraries expect, one module a library."""

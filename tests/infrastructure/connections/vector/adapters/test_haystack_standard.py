@@ -57,9 +57,15 @@ class SameDocuments:
                 np.testing.assert_allclose(*pair, rtol=0, atol=1e-6)
 
 
-class Stored(SameDocuments, sync_tests.DocumentStoreBaseExtendedTests):
-    """What is asked of the store itself."""
-
+class Standard(
+    SameDocuments,
+    sync_tests.DocumentStoreBaseExtendedTests,
+    sync_tests.CountDocumentsByFilterTest,
+    sync_tests.CountUniqueMetadataByFilterTest,
+    sync_tests.GetMetadataFieldsInfoTest,
+    sync_tests.GetMetadataFieldMinMaxTest,
+    sync_tests.GetMetadataFieldUniqueValuesTest,
+):
     @pytest.fixture
     def document_store(self, document_store: Any) -> Any:
         return document_store
@@ -69,17 +75,6 @@ class Stored(SameDocuments, sync_tests.DocumentStoreBaseExtendedTests):
         assert document_store.write_documents([document]) == 1
         with pytest.raises(DuplicateDocumentError):
             document_store.write_documents([document])
-
-
-class Standard(
-    Stored,
-    sync_tests.CountDocumentsByFilterTest,
-    sync_tests.CountUniqueMetadataByFilterTest,
-    sync_tests.GetMetadataFieldsInfoTest,
-    sync_tests.GetMetadataFieldMinMaxTest,
-    sync_tests.GetMetadataFieldUniqueValuesTest,
-):
-    """And of the documents it gives."""
 
 
 class StandardAsync(
@@ -98,10 +93,11 @@ class StandardAsync(
     async_tests.FilterDocumentsAsyncTest,
 ):
     @pytest.fixture
-    async def document_store(self) -> AsyncIterator[HaystackDocumentStore]:
-        async with memory() as store:
+    async def document_store(self, store: VectorStore) -> AsyncIterator[HaystackDocumentStore]:
+        async with store:
             adapter = HaystackDocumentStore(store, "standard", metric="dot")
             yield adapter
+            await store.drop_collection("standard")
             adapter.close()
 
     async def test_write_documents_async(self, document_store: Any) -> None:
@@ -119,22 +115,46 @@ class TestMemoryAsync(StandardAsync):
     pass
 
 
-class TestQdrant(Standard):
+class OnQdrant:
     @pytest.fixture(scope="class")
     @classmethod
     def store(cls, tmp_path_factory: pytest.TempPathFactory) -> VectorStore:
         return qdrant(tmp_path_factory.mktemp("qdrant"))
 
 
-class TestPgvector(Stored):
+class OnPgvector:
     @pytest.fixture(scope="class")
     @classmethod
     def store(cls, database: str) -> VectorStore:
         return pgvector(database)
 
 
-class TestChromadb(Stored):
+class OnChromadb:
     @pytest.fixture(scope="class")
     @classmethod
     def store(cls) -> VectorStore:
         return chromadb()
+
+
+class TestQdrant(OnQdrant, Standard):
+    pass
+
+
+class TestQdrantAsync(OnQdrant, StandardAsync):
+    pass
+
+
+class TestPgvector(OnPgvector, Standard):
+    pass
+
+
+class TestPgvectorAsync(OnPgvector, StandardAsync):
+    pass
+
+
+class TestChromadb(OnChromadb, Standard):
+    pass
+
+
+class TestChromadbAsync(OnChromadb, StandardAsync):
+    pass
